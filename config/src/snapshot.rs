@@ -1,0 +1,244 @@
+//! What a config means once it was checked: one immutable value that a request pins and that a reload replaces whole.
+//!
+//! Nothing here runs: no locks, no counters, no sockets. Runtime state lives in the proxy and is keyed by the names and
+//! addresses found here, so that it outlives the snapshot.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use schleuse_core::{PoolPolicy, Register, Routes};
+
+use crate::networks::Networks;
+
+/// The whole configuration, checked and indexed.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// SHA-256 over the names and bytes of every file that was read.
+    pub hash: [u8; 32],
+    /// Where the public side listens. Never empty.
+    pub listeners: Vec<Listener>,
+    /// Where operators ask; none: no admin listener.
+    pub admin: Option<Admin>,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Networks,
+    /// Workers (threads that accept); none: one per core. Fixed at start.
+    pub workers: Option<usize>,
+    /// How long requests in flight may take after SIGTERM. A limit, not a delay.
+    pub drain_max: Duration,
+    /// Limits and deadlines of a client's connection.
+    pub client: ClientPolicy,
+    /// Host, path, query, cookie and header to service, tenant and pool.
+    pub routes: Routes,
+    /// The municipalities, for names and inhabitants.
+    pub register: Arc<Register>,
+    /// By `ServiceIndex`.
+    pub services: Vec<Arc<Service>>,
+    /// By `PoolIndex`.
+    pub pools: Vec<Arc<Pool>>,
+    /// Keys of the affinity cookie's signature; the first signs, all verify. Empty: one is drawn at start.
+    pub affinity_keys: Vec<AffinityKey>,
+    /// What the access log says.
+    pub access_log: AccessLog,
+}
+
+/// One address of the public side.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Address and port, as written.
+    pub address: SocketAddr,
+    /// TLS with certificates chosen by SNI; none: plain.
+    pub tls: Option<Arc<CertificateSet>>,
+    /// Answers every request with 308 to `https://` on this port; plain listeners only.
+    pub redirect_https_port: Option<u16>,
+}
+
+/// The operators' address.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Address and port; loopback unless the operator says otherwise.
+    pub address: SocketAddr,
+}
+
+/// Certificates and keys of a TLS listener, read and matched, still as DER so that this crate needs no TLS library at
+/// run time of a request.
+#[derive(Debug)]
+pub struct CertificateSet {
+    /// In order of their file names; the first one also serves clients without or with an unknown SNI.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A chain, its key and the names it is valid for.
+#[derive(Debug)]
+pub struct Certificate {
+    /// The `.crt` it came from, for messages.
+    pub file: PathBuf,
+    /// DER, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// DER (PKCS#8, PKCS#1 or SEC1).
+    pub key: Vec<u8>,
+    /// Lower-case DNS names of the leaf (`*.` for a wildcard).
+    pub names: Vec<String>,
+    /// End of validity, seconds since 1970. Expired certificates are served and warned about.
+    pub not_after: i64,
+}
+
+/// Limits and deadlines on the client's side.
+#[derive(Debug, Clone)]
+pub struct ClientPolicy {
+    /// Head of a request, bytes (431 beyond).
+    pub head_bytes_max: usize,
+    /// Fields of a request (431 beyond).
+    pub head_fields_max: usize,
+    /// From the first byte of a head (or the start of the connection) to its end (408 beyond).
+    pub header_max: Duration,
+    /// TLS handshake, total.
+    pub handshake_max: Duration,
+    /// Keep-alive connection without a request.
+    pub idle_max: Duration,
+    /// Without one byte of a body, while we wait for it or for the client to take it.
+    pub body_idle_max: Duration,
+    /// Least average over ten seconds of waiting for a body, bytes per second; 0 switches it off.
+    pub body_rate_min: u64,
+}
+
+/// One online service (EfA).
+#[derive(Debug)]
+pub struct Service {
+    /// The key in `services:`; the value of `Schleuse-Service`.
+    pub name: String,
+    /// Networks that may use it; empty: everybody.
+    pub allow_from: Networks,
+    /// Name of the request header that names the tenant, believed from `trusted_proxies` only.
+    pub tenant_header: Option<String>,
+    /// Cuts the tenant's path segment before forwarding.
+    pub strip_prefix: bool,
+    /// Put in front of the path (after stripping); empty: nothing. Starts with `/`, ends without.
+    pub add_prefix: String,
+    /// Request fields to set; values may contain `{tenant.ars}`, `{tenant.name}`, `{service}`, `{client.ip}`.
+    pub headers_set: Vec<(String, HeaderValue)>,
+    /// Request fields to remove, lower case.
+    pub headers_remove: Vec<String>,
+    /// Request body, bytes (413 beyond).
+    pub body_bytes_max: u64,
+    /// Whole exchange, tunnels excepted (504 beyond when nothing was sent yet).
+    pub timeout: Duration,
+    /// A form stays on its endpoint.
+    pub affinity: Option<Affinity>,
+    /// Who shares idle connections to an endpoint.
+    pub isolation: Isolation,
+    /// Whether the tenant cookie is set once the tenant was found by another way.
+    pub tenant_cookie: bool,
+}
+
+/// A value with placeholders, cut into its parts once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderValue(pub Vec<HeaderPart>);
+
+/// One part of a [`HeaderValue`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderPart {
+    /// Sent as it stands.
+    Text(String),
+    /// `{tenant.ars}`
+    TenantArs,
+    /// `{tenant.name}`, percent-encoded UTF-8 where it is not ASCII.
+    TenantName,
+    /// `{service}`
+    Service,
+    /// `{client.ip}`
+    ClientIp,
+}
+
+/// Session affinity by a signed cookie.
+#[derive(Debug, Clone)]
+pub struct Affinity {
+    /// Life of the cookie, renewed when half of it is over.
+    pub ttl: Duration,
+}
+
+/// A key of the affinity cookie.
+#[derive(Clone)]
+pub struct AffinityKey(pub Arc<[u8]>);
+
+impl std::fmt::Debug for AffinityKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AffinityKey(..)")
+    }
+}
+
+/// Who shares idle upstream connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// All tenants of the service (default): on a shared pool the application is the boundary anyway.
+    Service,
+    /// Each tenant has its own connections.
+    Tenant,
+}
+
+/// A set of interchangeable endpoints.
+#[derive(Debug)]
+pub struct Pool {
+    /// The key in `pools:`; identity of the runtime state.
+    pub name: String,
+    /// In the order written, without repeats.
+    pub endpoints: Vec<SocketAddr>,
+    /// What the core decides by.
+    pub policy: PoolPolicy,
+    /// Connections per endpoint, idle and active, over all workers.
+    pub connections_max: u32,
+    /// Deadlines towards the endpoint.
+    pub timeouts: PoolTimeouts,
+    /// Active probes; none: only answers to real requests count.
+    pub health: Option<Health>,
+}
+
+/// Deadlines towards an endpoint.
+#[derive(Debug, Clone)]
+pub struct PoolTimeouts {
+    /// TCP connect.
+    pub connect: Duration,
+    /// From the end of the request to the first byte of the answer (504 beyond).
+    pub first_byte: Duration,
+    /// Without one byte of the answer's body, or without the endpoint taking one of the request's.
+    pub idle: Duration,
+    /// An idle connection is closed after this; below the backend's own keep-alive limit.
+    pub keepalive: Duration,
+}
+
+/// An active probe.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// `GET` of this path must answer 200–399; none: a TCP connect is enough.
+    pub path: Option<String>,
+    /// `Host` of the probe; the endpoint's address by default.
+    pub host: Option<String>,
+    /// Between probes of one endpoint, jittered by ±10 %.
+    pub interval: Duration,
+    /// Whole probe.
+    pub timeout: Duration,
+}
+
+/// What the access log says.
+#[derive(Debug, Clone)]
+pub struct AccessLog {
+    /// Off: no lines for requests (refusals keep theirs).
+    pub enabled: bool,
+    /// How much of the client's address is written.
+    pub client: ClientAddress,
+    /// The query, as received. Off by default: it may hold a citizen's ARS or a name.
+    pub query: bool,
+    /// The `User-Agent`.
+    pub user_agent: bool,
+    /// The `Referer`, without its query.
+    pub referer: bool,
+}
+
+/// How much of a client's address is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// Nothing.
+    None,
+    /// IPv4 cut to /24, IPv6 to /48 (default).
+    Network,
+    /// The whole address: personal data.
+    Full,
+}

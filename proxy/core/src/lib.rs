@@ -1,0 +1,37 @@
+//! Every decision of Schleuse, as plain functions of plain values.
+//!
+//! Nothing here reads a clock, waits for a lock, draws a random number or knows a socket: time, randomness and
+//! addresses are arguments. So a whole launch day runs in seconds of simulation over the same code that runs the proxy.
+//!
+//! Who a request belongs to: [`key`] and [`level`] (which office), [`register`] (which places exist), [`path`] and
+//! [`host`] (what may be read from a request), [`identify`] (service, tenant and pool of one request). When the proxy
+//! answers by itself: [`refusal`].
+//!
+//! Where a request goes: [`pool`] (read first) admits and chooses in one event; [`endpoint`] is what it
+//! knows, [`ejection`], [`health`] and [`retry`] are what it decides by, with the load in `balance`, `ewma` and
+//! `slow_start`; [`affinity`] is how a session finds its endpoint again.
+
+pub mod affinity;
+mod balance;
+pub mod ejection;
+pub mod endpoint;
+mod ewma;
+pub mod health;
+pub mod key;
+pub mod level;
+pub mod pool;
+pub mod refusal;
+pub mod retry;
+mod slow_start;
+pub mod time;
+mod window;
+
+pub use ejection::EjectionPolicy;
+pub use endpoint::{EndpointId, EndpointView, Mode};
+pub use health::{HealthChange, HealthPolicy};
+pub use key::{Ags, KeyError, RegionalKey, TenantId};
+pub use level::Level;
+pub use pool::{Admission, Failure, Outcome, PoolPolicy, PoolState, PoolTotals, Slot};
+pub use refusal::{CitizenText, Refusal};
+pub use retry::RetryPolicy;
+pub use time::Timestamp;

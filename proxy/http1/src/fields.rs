@@ -81,7 +81,9 @@ pub(crate) struct Summary {
 }
 
 impl FieldTable {
-    /// Reads the parsed fields of `head`.
+    /// Reads the fields that `httparse` found in `head`, which ends with its empty line.
+    ///
+    /// `httparse` takes a lone LF for a line end, so the line ends are looked at here.
     ///
     /// # Errors
     /// The first that is repeated, malformed or too much.
@@ -90,15 +92,23 @@ impl FieldTable {
         head: &[u8],
         side: Side,
     ) -> Result<(Self, Summary), Reject> {
+        if !head.ends_with(b"\r\n\r\n") {
+            return Err(Reject::BareLf);
+        }
         let mut table = Self::default();
         let mut summary = Summary::default();
         for field in fields {
             let name = field.name.as_bytes();
-            if side == Side::Request && memchr::memchr(b'_', name).is_some() {
+            let span = Span::of(name, head);
+            if !follows_line_end(span, head) {
+                return Err(Reject::BareLf);
+            }
+            let known = Known::of(name);
+            // No known name holds one, so only the others are searched.
+            if side == Side::Request && known.name().is_none() && name.contains(&b'_') {
                 table.dropped_underscore = table.dropped_underscore.saturating_add(1);
                 continue;
             }
-            let known = Known::of(name);
             let mut value = Span::of(field.value, head);
             if known == Known::ContentLength {
                 value = Span::of(
@@ -113,7 +123,7 @@ impl FieldTable {
                 summary.note(known, field.value, value)?;
             }
             table.entries.push(Entry {
-                name: Span::of(name, head),
+                name: span,
                 value,
                 known,
                 hop_by_hop: known.is_hop_by_hop(),
@@ -127,8 +137,13 @@ impl FieldTable {
 
     /// The fields in the order received.
     pub(crate) fn iter<'h>(&'h self, head: &'h [u8]) -> impl Iterator<Item = Field<'h>> {
-        self.entries.iter().map(|entry| Field {
-            name: entry.name.text(head),
+        // Almost every head is text as a whole, and one check is cheaper than one for each name.
+        let text = str::from_utf8(head).ok();
+        self.entries.iter().map(move |entry| Field {
+            name: match text {
+                Some(text) => text.get(entry.name.range()).unwrap_or_default(),
+                None => entry.name.text(head),
+            },
             value: entry.value.bytes(head),
             known: entry.known,
             hop_by_hop: entry.hop_by_hop,
@@ -219,6 +234,12 @@ impl Summary {
             crate::Version::Http10 => self.keep_alive && !self.close,
         }
     }
+}
+
+/// Whether the line before a name ended in CRLF.
+fn follows_line_end(name: Span, head: &[u8]) -> bool {
+    let start = usize::from(name.start);
+    head.get(start.saturating_sub(2)..start) == Some(b"\r\n")
 }
 
 /// Takes the first `length` bytes out of the buffer: the buffer itself when nothing follows, which

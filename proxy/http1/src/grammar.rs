@@ -1,6 +1,8 @@
 //! The octet classes and lists of RFC 9110 §5.6 that several modules judge by,
 //! and the 16-bit spans in which a head remembers where its parts lie.
 
+use std::ops::Range;
+
 /// A range of bytes inside a head of at most 65,535 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -26,11 +28,13 @@ impl Span {
         }
     }
 
+    pub(crate) fn range(self) -> Range<usize> {
+        usize::from(self.start)..usize::from(self.end)
+    }
+
     /// The bytes, or none when the span does not fit.
     pub(crate) fn bytes(self, whole: &[u8]) -> &[u8] {
-        whole
-            .get(usize::from(self.start)..usize::from(self.end))
-            .unwrap_or_default()
+        whole.get(self.range()).unwrap_or_default()
     }
 
     /// The bytes as text. Only used for parts that were checked to be ASCII.

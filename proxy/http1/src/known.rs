@@ -81,13 +81,13 @@ known! {
 }
 
 impl Known {
-    /// Which name this is, in any case.
+    /// Which name this is, in any case. `name` is a token.
     pub fn of(name: &[u8]) -> Self {
         let Some(candidate) = candidate(name) else {
             return Self::of_prefix(name);
         };
         match candidate.name() {
-            Some(known) if name.eq_ignore_ascii_case(known.as_bytes()) => candidate,
+            Some(known) if same_name(name, known.as_bytes()) => candidate,
             _ => Self::of_prefix(name),
         }
     }
@@ -151,6 +151,18 @@ impl Known {
                 | Self::XRequestId
         )
     }
+}
+
+/// Whether a token is `known`, of the same length and in lower case.
+///
+/// Setting bit 5 makes letters lower-case; of the octets that it makes equal to another one of a
+/// known name, none is allowed in a token. Without an early end the loop is a few vector
+/// instructions.
+fn same_name(name: &[u8], known: &[u8]) -> bool {
+    name.len() == known.len()
+        && name.iter().zip(known).fold(0, |difference, (byte, known)| {
+            difference | ((byte | 0x20) ^ known)
+        }) == 0
 }
 
 /// The only known name that a name of this length and these letters can be.

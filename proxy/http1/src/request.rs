@@ -64,14 +64,20 @@ pub fn take_request(
         start,
         bytes_max: limits.bytes_max.min(HEAD_BYTES_CEILING),
     };
+    // Most heads arrive whole, and then their end need not be searched for first. Anything else
+    // that comes out of this attempt is judged again below, as for a head in pieces.
+    if *scanned == 0
+        && let Ok(Some((parts, end))) = Parts::parse(section.window(buf), start, limits)
+    {
+        return Ok(Some(RequestHead::new(take(buf, end), parts)));
+    }
     let Some(end) = section.end(buf, scanned)? else {
         return Ok(None);
     };
     *scanned = 0;
     let head = buf.get(..end).unwrap_or_default();
-    let parts = Parts::parse(head, start, limits.fields_max)?;
-    let bytes = take(buf, end);
-    Ok(Some(RequestHead::new(bytes, parts)))
+    let (parts, end) = Parts::parse(head, start, limits)?.ok_or(Reject::Malformed)?;
+    Ok(Some(RequestHead::new(take(buf, end), parts)))
 }
 
 /// Where the request line starts; `None` while that cannot be said.
@@ -92,18 +98,25 @@ fn first_line_start(buf: &[u8]) -> Result<Option<usize>, Reject> {
 }
 
 impl Parts {
-    fn parse(bytes: &[u8], start: usize, fields_max: usize) -> Result<Self, Reject> {
-        let head = bytes.get(start..).unwrap_or_default();
+    /// The head that starts at `start`, and where it ends.
+    fn parse(
+        buf: &[u8],
+        start: usize,
+        limits: &HeadLimits,
+    ) -> Result<Option<(Self, usize)>, Reject> {
+        let unread = buf.get(start..).unwrap_or_default();
         let mut room = [const { MaybeUninit::uninit() }; FIELDS_CEILING];
         let room = room
-            .get_mut(..fields_max.min(FIELDS_CEILING))
+            .get_mut(..limits.fields_max.min(FIELDS_CEILING))
             .unwrap_or_default();
         let mut request = httparse::Request::new(&mut []);
-        match request.parse_with_uninit_headers(head, room) {
-            Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(Reject::Malformed),
-            Err(error) => return Err(diagnosis::request(head, error)),
-        }
+        let length = match request.parse_with_uninit_headers(unread, room) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(diagnosis::request(unread, error)),
+        };
+        let end = start + length;
+        let bytes = buf.get(..end).unwrap_or_default();
         let version = request.version.map_or(Version::Http10, Version::from_minor);
         let method = request.method.unwrap_or_default().as_bytes();
         let target = request.path.unwrap_or_default().as_bytes();
@@ -111,7 +124,7 @@ impl Parts {
         let mut parts = Self::empty(version, Span::of(method, bytes), fields);
         parts.set_target(method, target, bytes, summary.host)?;
         parts.set_message(method, &summary)?;
-        Ok(parts)
+        Ok(Some((parts, end)))
     }
 
     fn empty(version: Version, method: Span, fields: FieldTable) -> Self {

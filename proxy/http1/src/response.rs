@@ -56,6 +56,12 @@ pub fn take_response(
         start: 0,
         bytes_max: limits.bytes_max.min(HEAD_BYTES_CEILING),
     };
+    // As for requests: the usual case first, everything else below.
+    if *scanned == 0
+        && let Ok(Some((parsed, end))) = Parsed::parse(section.window(buf), limits)
+    {
+        return parsed.judge(take(buf, end), to).map(Some);
+    }
     let end = section.end(buf, scanned).map_err(|reject| match reject {
         Reject::TargetTooLong => Reject::HeadTooLarge,
         other => other,
@@ -65,10 +71,8 @@ pub fn take_response(
     };
     *scanned = 0;
     let head = buf.get(..end).unwrap_or_default();
-    let parsed = Parsed::parse(head, limits.fields_max)?;
-    let mut response = parsed.judge(to)?;
-    response.bytes = take(buf, end);
-    Ok(Some(response))
+    let (parsed, end) = Parsed::parse(head, limits)?.ok_or(Reject::Malformed)?;
+    parsed.judge(take(buf, end), to).map(Some)
 }
 
 struct Parsed {
@@ -80,20 +84,22 @@ struct Parsed {
 }
 
 impl Parsed {
-    fn parse(head: &[u8], fields_max: usize) -> Result<Self, Reject> {
+    /// The head at the front of `buf`, and where it ends.
+    fn parse(buf: &[u8], limits: &HeadLimits) -> Result<Option<(Self, usize)>, Reject> {
         let mut room = [const { MaybeUninit::uninit() }; FIELDS_CEILING];
         let room = room
-            .get_mut(..fields_max.min(FIELDS_CEILING))
+            .get_mut(..limits.fields_max.min(FIELDS_CEILING))
             .unwrap_or_default();
         let mut response = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
-        match config.parse_response_with_uninit_headers(&mut response, head, room) {
-            Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(Reject::Malformed),
-            Err(error) => return Err(diagnosis::response(head, error)),
-        }
+        let end = match config.parse_response_with_uninit_headers(&mut response, buf, room) {
+            Ok(httparse::Status::Complete(end)) => end,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(diagnosis::response(buf, error)),
+        };
+        let head = buf.get(..end).unwrap_or_default();
         let (fields, summary) = FieldTable::read(response.headers, head, Side::Response)?;
-        Ok(Self {
+        let parsed = Self {
             version: response
                 .version
                 .map_or(Version::Http10, Version::from_minor),
@@ -101,10 +107,11 @@ impl Parsed {
             reason: reason(head),
             fields,
             summary,
-        })
+        };
+        Ok(Some((parsed, end)))
     }
 
-    fn judge(self, to: ResponseTo) -> Result<ResponseHead, Reject> {
+    fn judge(self, bytes: BytesMut, to: ResponseTo) -> Result<ResponseHead, Reject> {
         let Self {
             version,
             status,
@@ -132,7 +139,7 @@ impl Parsed {
         }
         let body = if bodiless { BodyLength::Empty } else { body };
         Ok(ResponseHead {
-            bytes: BytesMut::new(),
+            bytes,
             version,
             status,
             reason,

@@ -17,6 +17,11 @@ pub(crate) struct Section {
 }
 
 impl Section {
+    /// The bytes in which the section has to end.
+    pub(crate) fn window(self, buf: &[u8]) -> &[u8] {
+        buf.get(..self.bytes_max).unwrap_or(buf)
+    }
+
     /// Position after the empty line that ends the section, or `None` when it has not arrived.
     ///
     /// `scanned` is how far an earlier call looked.
@@ -25,7 +30,7 @@ impl Section {
     /// [`Reject::BareLf`], or [`Reject::HeadTooLarge`] when more than `bytes_max` bytes hold no
     /// end ([`Reject::TargetTooLong`] when they hold not even one line).
     pub(crate) fn end(self, buf: &[u8], scanned: &mut usize) -> Result<Option<usize>, Reject> {
-        let window = buf.get(..self.bytes_max).unwrap_or(buf);
+        let window = self.window(buf);
         let from = (*scanned).clamp(self.start, window.len().max(self.start));
         for offset in memchr::memchr_iter(b'\n', window.get(from..).unwrap_or_default()) {
             let line_feed = from + offset;

@@ -174,7 +174,7 @@ impl PoolState {
             }
         }
         if !policy.probed {
-            for endpoint in &mut self.endpoints {
+            for endpoint in self.endpoints.iter_mut().chain(&mut self.leaving) {
                 endpoint.health = Health::default();
             }
         }

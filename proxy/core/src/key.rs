@@ -68,6 +68,21 @@ impl RegionalKey {
         Ok(key)
     }
 
+    /// The key of a Land by its number, 1 to 16.
+    pub const fn land(number: u8) -> Option<Self> {
+        if number == 0 || number > 16 {
+            return None;
+        }
+        let digits = ((number / 10) << 4) | (number % 10);
+        Some(Self((digits as u64) << 56 | 2))
+    }
+
+    /// Whether the place is administered by a Verband with other municipalities (sixth digit 5). False for keys of less
+    /// than 9 digits.
+    pub const fn in_verband(self) -> bool {
+        self.len() >= 9 && self.0 >> 40 & 0xf == 5
+    }
+
     /// Number of digits: 0, 2, 3, 5, 9 or 12.
     pub const fn len(self) -> u8 {
         (self.0 & 0xf) as u8
@@ -328,6 +343,21 @@ mod tests {
                 .map(|ags| ags.to_string())
                 .as_deref(),
             Ok("01054039")
+        );
+    }
+
+    #[test]
+    fn the_laender_are_numbered_from_one_to_sixteen() {
+        let laender: Vec<String> = (0..20)
+            .filter_map(RegionalKey::land)
+            .map(|land| land.to_string())
+            .collect();
+        assert_eq!(laender.first().map(String::as_str), Some("01"));
+        assert_eq!(laender.last().map(String::as_str), Some("16"));
+        assert!(
+            laender
+                .iter()
+                .all(|land| RegionalKey::parse_ars(land).is_ok())
         );
     }
 

@@ -4,8 +4,8 @@
 //! addresses are arguments. So a whole launch day runs in seconds of simulation over the same code that runs the proxy.
 //!
 //! Who a request belongs to: [`key`] and [`level`] (which office), [`register`] (which places exist), [`path`] and
-//! [`host`] (what may be read from a request), [`identify`] (service, tenant and pool of one request). When the proxy
-//! answers by itself: [`refusal`].
+//! [`host`] (what may be read from a request), [`routes`] and [`identify`] (service, tenant and pool of one request).
+//! When the proxy answers by itself: [`refusal`].
 //!
 //! Where a request goes: [`pool`] (read first) admits and chooses in one event; [`endpoint`] is what it
 //! knows, [`ejection`], [`health`] and [`retry`] are what it decides by, with the load in `balance`, `ewma` and
@@ -17,21 +17,34 @@ pub mod ejection;
 pub mod endpoint;
 mod ewma;
 pub mod health;
+pub mod host;
+pub mod identify;
 pub mod key;
 pub mod level;
+pub mod path;
 pub mod pool;
 pub mod refusal;
+pub mod register;
+mod request_key;
 pub mod retry;
+pub mod routes;
 mod slow_start;
+pub mod slug;
 pub mod time;
 mod window;
 
 pub use ejection::EjectionPolicy;
 pub use endpoint::{EndpointId, EndpointView, Mode};
 pub use health::{HealthChange, HealthPolicy};
+pub use identify::{Facts, Identified, NotIdentified, Way};
 pub use key::{Ags, KeyError, RegionalKey, TenantId};
 pub use level::Level;
 pub use pool::{Admission, Failure, Outcome, PoolPolicy, PoolState, PoolTotals, Slot};
 pub use refusal::{CitizenText, Refusal};
+pub use register::{Register, RegisterProblem, Row};
 pub use retry::RetryPolicy;
+pub use routes::{
+    PoolIndex, Routes, RoutesBuilder, RoutesProblem, ServiceIndex, ServiceSpec, TenantFrom,
+    TenantSpec,
+};
 pub use time::Timestamp;

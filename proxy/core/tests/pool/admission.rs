@@ -139,6 +139,20 @@ fn a_retry_leaves_the_endpoint_of_its_session() {
 }
 
 #[test]
+fn a_session_that_moves_is_counted_once_however_many_attempts_it_takes() {
+    let mut bench = Bench::new(3, PoolPolicy::default());
+    let own = Some(bench.id(0));
+    let mut tried = Vec::new();
+    for _ in 0..3 {
+        let slot = bench.arrive_with(&tried, own).unwrap();
+        tried.push(slot.endpoint);
+        bench.depart(slot, RESET);
+    }
+    assert_eq!(tried.first().copied(), own);
+    assert_eq!(bench.pool.totals().affinity_lost, 1);
+}
+
+#[test]
 fn a_drained_endpoint_serves_its_sessions_and_nobody_else() {
     let mut bench = Bench::new(2, PoolPolicy::default());
     assert!(bench.pool.set_mode(address(0), Mode::Drain, bench.now));

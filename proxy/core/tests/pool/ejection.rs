@@ -48,6 +48,19 @@ fn an_ejected_endpoint_comes_back_on_the_ramp() {
 }
 
 #[test]
+fn an_ejected_endpoint_that_is_asked_for_want_of_others_has_all_its_seats_p29() {
+    let probed = PoolPolicy {
+        probed: true,
+        ..PoolPolicy::default()
+    };
+    let mut bench = Bench::new(2, probed);
+    (0..5).for_each(|_| bench.ask(0, RESET));
+    let other = bench.id(1);
+    bench.pool.probed(&bench.policy, other, false, bench.now);
+    assert_eq!(bench.hold(40).len(), 40);
+}
+
+#[test]
 fn answers_of_503_eject_and_answers_of_500_do_not() {
     for (code, out) in [(503, 1), (500, 0)] {
         let mut bench = Bench::new(2, PoolPolicy::default());

@@ -13,7 +13,7 @@ use crate::{
     key::{RegionalKey, TenantId},
     level::office,
     path::check_path,
-    request_key::{KeyBuffer, decoded, is_key, path_key, query_keys},
+    request_key::{KeyBuffer, decoded, path_key, query_keys},
     routes::{HostOwner, PoolIndex, Routes, ServiceIndex, ServiceRoute, TenantFrom},
 };
 
@@ -219,11 +219,7 @@ impl Reading<'_> {
             return Ok(None);
         };
         let register = self.routes.register();
-        let place = if is_key(label) {
-            register.place_by_digits(label)
-        } else {
-            register.place_by_slug(label)
-        };
+        let place = register.place_by_label(label);
         if place.is_none() && register.places_with_slug(label) > 1 {
             return Err(NotIdentified::AmbiguousName {
                 service: self.route.index(),

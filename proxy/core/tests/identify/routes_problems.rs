@@ -164,6 +164,7 @@ fn an_exact_host_must_not_take_a_name_from_the_tenant_a_wildcard_gives_it_to() {
     portal.hosts = vec![
         "berlin.wohngeld.example".to_owned(),
         "www.wohngeld.example".to_owned(),
+        "06.wohngeld.example".to_owned(),
     ];
     let mut builder = builder([wohngeld, portal]);
     builder

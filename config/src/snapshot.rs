@@ -100,7 +100,7 @@ pub struct ClientPolicy {
     pub body_rate_min: u64,
 }
 
-/// One online service (EfA).
+/// One online service, as its Land built it for all.
 #[derive(Debug)]
 pub struct Service {
     /// The key in `services:`; the value of `Schleuse-Service`.
@@ -219,6 +219,10 @@ pub struct Health {
 
 /// What the access log says.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one switch per key of the config, independent of each other"
+)]
 pub struct AccessLog {
     /// Off: no lines for requests (refusals keep theirs).
     pub enabled: bool,

@@ -24,7 +24,7 @@ pub(crate) fn check(
 ) -> Option<Snapshot> {
     let file = Section::open(root, "", String::new(), report);
     // Its value has one choice; what else stands there is a problem that reading notes.
-    let _version = file.integer("version", report);
+    let _version = file.choice("version", report);
     let workers = file.optional_integer("workers", report);
     let drain_max = file.duration("drain_max", report);
     let listeners = listeners::read(&file, sources, report);

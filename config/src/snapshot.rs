@@ -105,6 +105,8 @@ pub struct ClientPolicy {
 pub struct Service {
     /// The key in `services:`; the value of `Schleuse-Service`.
     pub name: String,
+    /// The Leistungsschlüssel, 14 digits, for people and reports.
+    pub leistung: Option<String>,
     /// Networks that may use it; empty: everybody.
     pub allow_from: Networks,
     /// Name of the request header that names the tenant, believed from `trusted_proxies` only.

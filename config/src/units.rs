@@ -122,6 +122,9 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// The shortest spelling of a duration.
 pub(crate) fn spell_duration(duration: Duration) -> String {
+    if duration.is_zero() {
+        return "0s".to_owned();
+    }
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     spell(millis, &DURATION_UNITS)
 }

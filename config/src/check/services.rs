@@ -70,7 +70,7 @@ fn read_service(
         report.wrong(place, at.clone(), wrong, remedy);
     }
     let section = Section::open(node, "services.NAME", at.clone(), report);
-    check_leistung(&section, report);
+    let leistung = read_leistung(&section, report);
     let level = read_level(&section, report);
     let tenant_from = read_tenant_from(&section, level, report);
     let tenant_header = read_tenant_header(&section, &tenant_from, trusted_proxies, report);
@@ -84,6 +84,7 @@ fn read_service(
     } = requests::read(&section, report);
     let service = Service {
         name: name.into_owned(),
+        leistung,
         allow_from: read_networks(&section, "allow_from", report),
         tenant_header,
         strip_prefix,
@@ -118,10 +119,10 @@ fn read_service(
 }
 
 /// 14 digits (FIM/LeiKa), digit for digit: no number, so no zero is lost.
-fn check_leistung(section: &Section<'_, '_>, report: &mut Report) {
-    section.parsed("leistung", report, |text| {
+fn read_leistung(section: &Section<'_, '_>, report: &mut Report) -> Option<String> {
+    let leistung = section.parsed("leistung", report, |text| {
         if text.len() == 14 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(());
+            return Ok(text.to_owned());
         }
         let wrong = format!("{} is no Leistungsschlüssel", quoted(text));
         Err(Fault::new(
@@ -129,6 +130,7 @@ fn check_leistung(section: &Section<'_, '_>, report: &mut Report) {
             "write its 14 digits in quotes, as \"99107023018000\"",
         ))
     });
+    leistung.map(|leistung| leistung.value)
 }
 
 fn read_level(section: &Section<'_, '_>, report: &mut Report) -> Level {

@@ -179,3 +179,38 @@ fn within<T: PartialOrd + Copy>(
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::{DefaultValue, reference};
+
+    #[test]
+    fn p23_every_default_passes_the_parser_of_its_key() {
+        for doc in reference() {
+            let DefaultValue::Value(text) = doc.default else {
+                continue;
+            };
+            let kind = doc.kind;
+            let fault = match kind {
+                Kind::Integer(..) => parse_bounded_integer(text, kind).err(),
+                Kind::Duration(..) => parse_bounded_duration(text, kind).err(),
+                Kind::Size(..) => parse_bounded_size(text, kind).err(),
+                Kind::Rate(..) => parse_bounded_rate(text, kind).err(),
+                Kind::Percent(..) => parse_bounded_percent(text, kind).err(),
+                Kind::Flag => parse_flag(text).err(),
+                Kind::Choice(_) => parse_choice(text, kind).err(),
+                Kind::Choices(_) => {
+                    let mut words = text.trim_matches(['[', ']']).split(", ");
+                    words.find_map(|word| parse_choice(word, kind).err())
+                }
+                Kind::Texts(_) | Kind::Sections => (text != "[]").then(|| Fault::new(text, "")),
+                Kind::Section | Kind::Named(_) | Kind::Pairs(_) => {
+                    (text != "{}").then(|| Fault::new(text, ""))
+                }
+                Kind::Text(_) => (!text.is_empty()).then(|| Fault::new(text, "")),
+            };
+            assert_eq!(fault, None, "{}", doc.path);
+        }
+    }
+}

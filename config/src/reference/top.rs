@@ -7,7 +7,7 @@ const ADDRESS: Kind = Kind::Text("IP address and port");
 pub(super) const KEYS: &[KeyDoc] = &[
     key(
         "version",
-        Kind::Integer(1, 1),
+        Kind::Choice(&["1"]),
         DefaultValue::Required,
         "The version of this format.",
         "1",

@@ -307,6 +307,20 @@ schleuse.yaml:8:81: affinity.keys[3]: has a file and a variable; keep one of the
 }
 
 #[test]
+fn an_affinity_key_comes_from_the_environment() {
+    // Changing the environment is unsafe in a process with threads; cargo itself sets long variables.
+    let (name, value) = std::env::vars()
+        .find(|(name, value)| name.starts_with("CARGO") && value.len() >= 32)
+        .unwrap();
+    let snapshot = Site::new(format!(
+        "{HEAD}{BODY}affinity: {{ keys: [{{ env: {name} }}] }}\n"
+    ))
+    .loaded()
+    .snapshot;
+    assert_eq!(&*snapshot.affinity_keys[0].0, value.as_bytes());
+}
+
+#[test]
 fn what_is_allowed_but_unwise_is_a_warning() {
     let yaml = format!(
         "{HEAD}{BODY}  b: {{ endpoints: [\"10.0.0.2:80\"] }}\nadmin: {{ address: 0.0.0.0:9900 }}\ntrusted_proxies: [0.0.0.0/0]\n"

@@ -264,7 +264,7 @@ schleuse.yaml:1:1: `tenants` is missing; write tenants: { register: gemeinden.cs
     );
     assert_eq!(
         problems(format!("{HEAD}{BODY}").replace("version: 1", "version: 2")),
-        "schleuse.yaml:1:10: version: 2 is too large; write at most 1"
+        "schleuse.yaml:1:10: version: `2` is not known; did you mean `1`?"
     );
 }
 

@@ -1,17 +1,40 @@
 //! The operator's text in, checked values and one [`Snapshot`] out.
 //!
-//! All or nothing: a load reads the file and everything it names, notes every problem on the way with its place and
-//! its remedy, and gives a snapshot only when there is none. Nothing here keeps state, so a reload is another load.
+//! All or nothing: [`load`] reads the file and everything it names, notes every problem on the way with its place and
+//! its remedy, and gives a snapshot only when there is none. Nothing here keeps state, so a reload is another `load`.
+//!
+//! The way of a config: `text` (bytes to text), `tree` (YAML with places), `reader` (typed access by the table of keys
+//! in `reference`), `check` (sections to values, values to routes), [`snapshot`].
 
+mod certificates;
+mod check;
+mod files;
+mod headers;
+mod hosts;
 mod networks;
 mod problem;
-mod snapshot;
+mod reader;
+mod reference;
+mod register;
+pub mod snapshot;
+mod spelling;
+mod text;
+mod tree;
+mod units;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use files::{Sources, explain};
+use problem::{Place, Report};
 
 pub use networks::{Network, NetworkError, Networks};
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
-pub use snapshot::*;
+pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
+pub use snapshot::{
+    AccessLog, Admin, Affinity, AffinityKey, Certificate, CertificateSet, ClientAddress,
+    ClientPolicy, HeaderPart, HeaderValue, Health, Isolation, Listener, Pool, PoolTimeouts,
+    Service, Snapshot,
+};
 
 /// Where a config is looked for when none is named, in this order.
 pub const DEFAULT_PATHS: [&str; 2] = ["schleuse.yaml", "/etc/schleuse/schleuse.yaml"];
@@ -25,4 +48,36 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// What an operator should know, as a certificate that has expired.
     pub warnings: Vec<Problem>,
+}
+
+/// Reads the config at `path` and all files it names; relative paths in it start at its directory.
+///
+/// # Errors
+///
+/// [`Problems`]: every mistake at once, with the files to watch for its mending.
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    let mut sources = Sources::new(path);
+    let mut report = Report::new(path);
+    let snapshot = read(path, &mut sources, &mut report);
+    let (files, hash) = sources.finish();
+    let (snapshot, warnings) = report.finish(snapshot, files.clone())?;
+    Ok(Loaded {
+        snapshot: Snapshot { hash, ..snapshot },
+        files,
+        warnings,
+    })
+}
+
+fn read(path: &Path, sources: &mut Sources, report: &mut Report) -> Option<Snapshot> {
+    let bytes = match sources.read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let (wrong, remedy) = explain(&error);
+            report.wrong(Place::default(), "", wrong, remedy);
+            return None;
+        }
+    };
+    let text = text::decode(path, &bytes, report)?;
+    let root = tree::parse(&text, report)?;
+    check::check(&root, sources, report)
 }

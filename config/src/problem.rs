@@ -191,11 +191,27 @@ impl Report {
         self.problems.len() + self.left_off
     }
 
-    /// The verdict: the warnings if nothing is wrong, all problems otherwise.
-    pub(crate) fn finish(mut self, files: Vec<PathBuf>) -> Result<Vec<Problem>, Problems> {
-        if self.problems.is_empty() {
-            self.warnings.sort();
-            return Ok(self.warnings);
+    /// The verdict: what was read with the warnings if nothing is wrong, all problems otherwise.
+    pub(crate) fn finish<T>(
+        mut self,
+        read: Option<T>,
+        files: Vec<PathBuf>,
+    ) -> Result<(T, Vec<Problem>), Problems> {
+        match read {
+            Some(read) if self.problems.is_empty() => {
+                self.warnings.sort();
+                return Ok((read, self.warnings));
+            }
+            None if self.problems.is_empty() => {
+                // Each check notes why it gives nothing, so this is never seen; a start must not go on all the same.
+                self.wrong(
+                    Place::default(),
+                    "",
+                    "cannot be loaded",
+                    "report this as a fault of Schleuse",
+                );
+            }
+            Some(_) | None => {}
         }
         self.problems.sort();
         Err(Problems {
@@ -255,14 +271,16 @@ mod tests {
 
     #[test]
     fn problems_are_listed_in_the_order_of_the_file() {
-        let problems = report_of(50).finish(Vec::new()).unwrap_err();
+        let problems = report_of(50).finish(Some(()), Vec::new()).unwrap_err();
         let lines: Vec<u32> = problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, (1..=50).collect::<Vec<u32>>());
     }
 
     #[test]
     fn more_problems_than_are_kept_are_counted() {
-        let problems = report_of(PROBLEMS_MAX + 7).finish(Vec::new()).unwrap_err();
+        let problems = report_of(PROBLEMS_MAX + 7)
+            .finish(Some(()), Vec::new())
+            .unwrap_err();
         assert_eq!(problems.iter().count(), PROBLEMS_MAX);
         assert_eq!(problems.count(), PROBLEMS_MAX + 7);
         assert!(problems.to_string().ends_with("\nand 7 more"));
@@ -270,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_problem_reads_as_place_key_cause_and_remedy() {
-        let problems = report_of(1).finish(Vec::new()).unwrap_err();
+        let problems = report_of(1).finish(Some(()), Vec::new()).unwrap_err();
         assert_eq!(
             problems.to_string(),
             "schleuse.yaml:1:3: pools.a: is wrong; mend it"
@@ -281,7 +299,7 @@ mod tests {
     fn a_problem_of_a_whole_file_has_no_place() {
         let mut report = Report::new(Path::new("schleuse.yaml"));
         report.wrong(Place::default(), "", "is empty", "");
-        let problems = report.finish(Vec::new()).unwrap_err();
+        let problems = report.finish(Some(()), Vec::new()).unwrap_err();
         assert_eq!(problems.to_string(), "schleuse.yaml: is empty");
     }
 
@@ -289,6 +307,6 @@ mod tests {
     fn warnings_alone_let_a_config_pass() {
         let mut report = Report::new(Path::new("schleuse.yaml"));
         report.warn(Place::default(), "", "is old", "");
-        assert_eq!(report.finish(Vec::new()).unwrap().len(), 1);
+        assert_eq!(report.finish(Some(()), Vec::new()).unwrap().1.len(), 1);
     }
 }

@@ -100,11 +100,13 @@ pub struct ClientPolicy {
     pub body_rate_min: u64,
 }
 
-/// One online service (EfA).
+/// One online service, as its Land built it for all.
 #[derive(Debug)]
 pub struct Service {
     /// The key in `services:`; the value of `Schleuse-Service`.
     pub name: String,
+    /// The Leistungsschlüssel, 14 digits, for people and reports.
+    pub leistung: Option<String>,
     /// Networks that may use it; empty: everybody.
     pub allow_from: Networks,
     /// Name of the request header that names the tenant, believed from `trusted_proxies` only.
@@ -219,6 +221,10 @@ pub struct Health {
 
 /// What the access log says.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one switch per key of the config, independent of each other"
+)]
 pub struct AccessLog {
     /// Off: no lines for requests (refusals keep theirs).
     pub enabled: bool,

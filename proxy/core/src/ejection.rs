@@ -228,6 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn what_led_to_an_ejection_does_not_count_again_after_it() {
+        let short = EjectionPolicy {
+            base: Duration::from_secs(1),
+            consecutive_failures: 0,
+            ..policy()
+        };
+        let now = Timestamp::default();
+        let mut endpoint = Ejection::default();
+        assert!((0..20).any(|_| endpoint.failed(&short, now)));
+        let back = endpoint.eject(&short, now);
+        assert!(!endpoint.failed(&short, back), "within the same window");
+    }
+
+    #[test]
     fn the_cap_counts_the_one_about_to_go_p29() {
         let within = |ejected, endpoints| policy().within_share(ejected, endpoints);
         assert!(!within(1, 1) && within(1, 2) && !within(2, 2));

@@ -25,7 +25,7 @@ impl EndpointId {
     pub const GONE: Self = Self(u32::MAX);
 }
 
-/// What an operator wants of an endpoint, at run time; outlives reloads.
+/// What an operator wants of an endpoint, at run time; outlives reloads while the address is in the list or busy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Takes requests.

@@ -7,14 +7,17 @@
 //!
 //! No allocation, and a fixed number of map probes whatever the number of tenants.
 
+mod not_identified;
+
 use crate::{
     key::{RegionalKey, TenantId},
     level::office,
-    path::{PathError, check_path},
-    refusal::Refusal,
-    request_key::{KeyBuffer, decoded, is_key, path_key, query_keys},
+    path::check_path,
+    request_key::{KeyBuffer, decoded, path_key, query_keys},
     routes::{HostOwner, PoolIndex, Routes, ServiceIndex, ServiceRoute, TenantFrom},
 };
+
+pub use not_identified::NotIdentified;
 
 /// What a request says about itself.
 #[derive(Clone, Copy, Debug)]
@@ -64,108 +67,6 @@ pub enum Way {
     Header,
     /// Nothing: the service has one office for all of Germany.
     Only,
-}
-
-/// Why a request belongs to nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotIdentified {
-    /// The path is not routed at all.
-    #[error("{0}")]
-    BadPath(#[from] PathError),
-    /// No service and no tenant has this host.
-    #[error("no service has this host")]
-    UnknownHost,
-    /// The host is a tenant's own, there are several services, and the path's first segment is none of their names.
-    #[error("the host belongs to tenant {tenant}, and the path's first segment names no service")]
-    AmbiguousService {
-        /// Whose host it is.
-        tenant: TenantId,
-    },
-    /// None of the service's ways names a tenant.
-    #[error("nothing in the request names a tenant")]
-    NoTenant {
-        /// The service.
-        service: ServiceIndex,
-    },
-    /// The only key names a region that has several offices.
-    #[error("{key} is too short for the service's level of responsibility")]
-    KeyTooShort {
-        /// The service.
-        service: ServiceIndex,
-        /// The key.
-        key: RegionalKey,
-    },
-    /// A key is no place of the register.
-    #[error("the key in the {} names no place of the register", name_of(*.way))]
-    UnknownTenant {
-        /// The service.
-        service: ServiceIndex,
-        /// Where the key stands.
-        way: Way,
-    },
-    /// The label of the host is a name that several places share.
-    #[error("the name in the host belongs to several places; use the ARS or AGS")]
-    AmbiguousName {
-        /// The service.
-        service: ServiceIndex,
-    },
-    /// Two ways name different tenants.
-    #[error("{} and {} name different tenants", name_of(*.one), name_of(*.other))]
-    ContradictingTenants {
-        /// The service.
-        service: ServiceIndex,
-        /// The way that was tried first.
-        one: Way,
-        /// The way that disagrees.
-        other: Way,
-    },
-    /// `ars` or `ags` is repeated, or they disagree.
-    #[error("ars or ags is repeated in the query")]
-    RepeatedKey {
-        /// The service.
-        service: ServiceIndex,
-    },
-}
-
-impl NotIdentified {
-    /// What the client is told.
-    pub const fn refusal(&self) -> Refusal {
-        match self {
-            Self::BadPath(_) => Refusal::BadPath,
-            Self::UnknownHost => Refusal::UnknownHost,
-            Self::AmbiguousService { .. } => Refusal::AmbiguousService,
-            Self::NoTenant { .. } => Refusal::NoTenant,
-            Self::KeyTooShort { .. } => Refusal::KeyTooShort,
-            Self::UnknownTenant { .. } | Self::AmbiguousName { .. } => Refusal::UnknownTenant,
-            Self::ContradictingTenants { .. } => Refusal::ContradictingTenants,
-            Self::RepeatedKey { .. } => Refusal::RepeatedKey,
-        }
-    }
-
-    /// The service, as far as it was found.
-    pub const fn service(&self) -> Option<ServiceIndex> {
-        match *self {
-            Self::BadPath(_) | Self::UnknownHost | Self::AmbiguousService { .. } => None,
-            Self::NoTenant { service }
-            | Self::KeyTooShort { service, .. }
-            | Self::UnknownTenant { service, .. }
-            | Self::AmbiguousName { service }
-            | Self::ContradictingTenants { service, .. }
-            | Self::RepeatedKey { service } => Some(service),
-        }
-    }
-}
-
-/// As an operator calls it in a message.
-const fn name_of(way: Way) -> &'static str {
-    match way {
-        Way::Host => "host",
-        Way::Path => "path",
-        Way::Query => "query",
-        Way::Cookie => "cookie",
-        Way::Header => "header",
-        Way::Only => "service",
-    }
 }
 
 /// A service found by its host, and what the host says beside it.
@@ -318,11 +219,7 @@ impl Reading<'_> {
             return Ok(None);
         };
         let register = self.routes.register();
-        let place = if is_key(label) {
-            register.place_by_digits(label)
-        } else {
-            register.place_by_slug(label)
-        };
+        let place = register.place_by_label(label);
         if place.is_none() && register.places_with_slug(label) > 1 {
             return Err(NotIdentified::AmbiguousName {
                 service: self.route.index(),

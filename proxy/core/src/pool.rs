@@ -174,7 +174,7 @@ impl PoolState {
             }
         }
         if !policy.probed {
-            for endpoint in &mut self.endpoints {
+            for endpoint in self.endpoints.iter_mut().chain(&mut self.leaving) {
                 endpoint.health = Health::default();
             }
         }
@@ -222,7 +222,11 @@ impl PoolState {
             None => self.choose(policy, tried, draw, now),
         };
         match chosen {
-            Ok(position) => self.take_seat(position, preferred, now),
+            Ok(position) => {
+                // A request whose earlier attempts left its session's endpoint is counted as lost already.
+                let first_loss = tried.iter().all(|id| Some(*id) == preferred);
+                self.take_seat(position, preferred, first_loss, now)
+            }
             Err(refusal) => self.refuse(refusal),
         }
     }
@@ -379,6 +383,7 @@ impl PoolState {
         &mut self,
         position: usize,
         preferred: Option<EndpointId>,
+        first_loss: bool,
         now: Timestamp,
     ) -> Admission {
         let Some(endpoint) = self.endpoints.get_mut(position) else {
@@ -392,7 +397,7 @@ impl PoolState {
             affinity_lost: preferred.is_some_and(|preferred| preferred != endpoint.id),
         };
         self.totals.admitted += 1;
-        if slot.affinity_lost {
+        if slot.affinity_lost && first_loss {
             self.totals.affinity_lost += 1;
             let loser = preferred.and_then(|id| self.position(id));
             if let Some(loser) = loser.and_then(|position| self.endpoints.get_mut(position)) {

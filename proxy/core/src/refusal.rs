@@ -59,6 +59,9 @@ pub enum Refusal {
     /// No connection to an endpoint could be opened.
     #[error("no connection to the backend")]
     ConnectFailed,
+    /// No connection to an endpoint was there in time.
+    #[error("no connection to the backend in time")]
+    ConnectTimeout,
     /// The endpoint closed or reset the connection before its answer was complete.
     #[error("the backend closed the connection before it answered")]
     UpstreamReset,
@@ -114,7 +117,10 @@ impl Refusal {
             Self::Misdirected => 421,
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => 502,
             Self::NoEndpoint | Self::PoolFull => 503,
-            Self::FirstByteTimeout | Self::UpstreamIdleTimeout | Self::ExchangeTimeout => 504,
+            Self::ConnectTimeout
+            | Self::FirstByteTimeout
+            | Self::UpstreamIdleTimeout
+            | Self::ExchangeTimeout => 504,
         }
     }
 
@@ -138,6 +144,7 @@ impl Refusal {
             Self::ClientBodyTimeout => "client_body_timeout",
             Self::ClientTooSlow => "client_too_slow",
             Self::ConnectFailed => "connect_failed",
+            Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamReset => "upstream_reset",
             Self::UpstreamInvalid => "upstream_invalid",
             Self::FirstByteTimeout => "first_byte_timeout",
@@ -169,7 +176,10 @@ impl Refusal {
             Self::Misdirected => MISDIRECTED,
             Self::PoolFull | Self::NoEndpoint => BUSY,
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => BROKEN,
-            Self::FirstByteTimeout | Self::UpstreamIdleTimeout | Self::ExchangeTimeout => SLOW,
+            Self::ConnectTimeout
+            | Self::FirstByteTimeout
+            | Self::UpstreamIdleTimeout
+            | Self::ExchangeTimeout => SLOW,
             Self::HeaderTimeout
             | Self::ClientBodyTimeout
             | Self::ClientTooSlow

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     key::{Ags, RegionalKey, TenantId},
+    request_key::is_key,
     slug::slug,
 };
 
@@ -221,6 +222,17 @@ impl Register {
         match self.by_slug.get(slug)? {
             Slug::One(key) => Some(*key),
             Slug::Several(_) => None,
+        }
+    }
+
+    /// The place that a label of a host names: by its digits when it looks like a key (12, 9, 8 or 5 digits), by its
+    /// slug otherwise.
+    #[inline]
+    pub fn place_by_label(&self, label: &str) -> Option<RegionalKey> {
+        if is_key(label) {
+            self.place_by_digits(label)
+        } else {
+            self.place_by_slug(label)
         }
     }
 

@@ -1,7 +1,7 @@
 //! Counts over the last seconds, in ten buckets: "how many of the recent requests failed", "how many were retries".
 //!
 //! A bucket is forgotten as a whole, so the window covers between nine and ten tenths of its length. Exact sliding
-//! would need one entry per request; ten buckets cost 88 bytes per endpoint whatever the rate.
+//! would need one entry per request; ten buckets cost 96 bytes per endpoint whatever the rate.
 
 use std::time::Duration;
 

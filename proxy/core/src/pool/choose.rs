@@ -34,6 +34,17 @@ struct Arrival<'a> {
     now: Timestamp,
 }
 
+impl Arrival<'_> {
+    /// Whether the endpoint could take the request.
+    fn fits(&self, candidates: Candidates, endpoint: &Endpoint) -> bool {
+        candidates.include(endpoint, self.now) && endpoint.has_free_seat(self.policy, self.now)
+    }
+
+    fn tried(&self, endpoint: &Endpoint) -> bool {
+        self.tried.contains(&endpoint.id)
+    }
+}
+
 impl PoolState {
     /// The place of a session's endpoint, when it still serves its sessions and has a free seat.
     ///
@@ -80,9 +91,7 @@ impl PoolState {
         for _ in 0..SAMPLES_MAX {
             let position = draws.below(self.endpoints.len());
             let endpoint = self.endpoints.get(position)?;
-            let suitable = Candidates::Usable.include(endpoint, arrival.now)
-                && endpoint.has_free_seat(arrival.policy, arrival.now)
-                && !arrival.tried.contains(&endpoint.id);
+            let suitable = arrival.fits(Candidates::Usable, endpoint) && !arrival.tried(endpoint);
             match first {
                 _ if !suitable => {}
                 None => first = Some(position),
@@ -100,41 +109,26 @@ impl PoolState {
         candidates: Candidates,
         draws: &mut Draws,
     ) -> Option<Result<usize, Refusal>> {
-        let (mut any, mut fresh, mut again) = (false, 0, 0);
-        for endpoint in &self.endpoints {
-            if !candidates.include(endpoint, arrival.now) {
-                continue;
-            }
-            any = true;
-            if endpoint.has_free_seat(arrival.policy, arrival.now) {
-                if arrival.tried.contains(&endpoint.id) {
-                    again += 1;
-                } else {
-                    fresh += 1;
-                }
+        let (mut fresh, mut again) = (0, 0);
+        let fitting = |endpoint: &&Endpoint| arrival.fits(candidates, endpoint);
+        for endpoint in self.endpoints.iter().filter(fitting) {
+            if arrival.tried(endpoint) {
+                again += 1;
+            } else {
+                fresh += 1;
             }
         }
         if fresh + again == 0 {
-            return any.then_some(Err(Refusal::PoolFull));
+            let mut all = self.endpoints.iter();
+            let busy = all.any(|endpoint| candidates.include(endpoint, arrival.now));
+            return busy.then_some(Err(Refusal::PoolFull));
         }
-        let tried_too = fresh == 0;
-        let mut suitable = self.endpoints.iter().enumerate().filter(|(_, endpoint)| {
-            candidates.include(endpoint, arrival.now)
-                && endpoint.has_free_seat(arrival.policy, arrival.now)
-                && arrival.tried.contains(&endpoint.id) == tried_too
+        let among_tried = fresh == 0;
+        let pair = draws.pair_below(if among_tried { again } else { fresh });
+        let places = self.endpoints.iter().enumerate().filter(|(_, endpoint)| {
+            arrival.fits(candidates, endpoint) && arrival.tried(endpoint) == among_tried
         });
-        let (one, other) = draws.pair_below(if tried_too { again } else { fresh });
-        let (low, high) = (one.min(other), one.max(other));
-        let (first, _) = suitable.nth(low)?;
-        let second = match high - low {
-            0 => first,
-            apart => suitable.nth(apart - 1)?.0,
-        };
-        let (one, other) = if one <= other {
-            (first, second)
-        } else {
-            (second, first)
-        };
+        let (one, other) = pick(places.map(|(position, _)| position), pair)?;
         Some(Ok(self.lighter(arrival, one, other)))
     }
 
@@ -149,4 +143,21 @@ impl PoolState {
             _ => one,
         }
     }
+}
+
+/// The items at two indices, in the order of the indices given, in one pass.
+fn pick(
+    mut items: impl Iterator<Item = usize>,
+    (one, other): (usize, usize),
+) -> Option<(usize, usize)> {
+    let lower = items.nth(one.min(other))?;
+    let upper = match one.abs_diff(other) {
+        0 => lower,
+        apart => items.nth(apart - 1)?,
+    };
+    Some(if one <= other {
+        (lower, upper)
+    } else {
+        (upper, lower)
+    })
 }

@@ -116,9 +116,7 @@ impl HostIndex {
             let reads_label = services
                 .get(service.as_usize())
                 .is_some_and(|spec| spec.tenant_from.contains(&TenantFrom::Host));
-            let place = register
-                .place_by_digits(label)
-                .or_else(|| register.place_by_slug(label));
+            let place = register.place_by_label(label);
             let Some(place) = place.filter(|_| reads_label) else {
                 continue;
             };

@@ -1,0 +1,62 @@
+//! The whole file, section by section, into one [`Snapshot`], or every reason why not.
+//!
+//! Each section is read even when another one is broken. What needs several of them (hosts, pools of services) is
+//! checked with whatever could be read, so that one mistake hides no other.
+
+mod access;
+mod listeners;
+mod pools;
+mod process;
+mod requests;
+mod routes;
+mod services;
+mod tenants;
+
+use std::sync::Arc;
+
+use crate::{files::Sources, problem::Report, reader::Section, snapshot::Snapshot, tree::Node};
+
+/// Reads `root`; none when anything is wrong, which was noted. The hash is the caller's to fill in.
+pub(crate) fn check(
+    root: &Node<'_>,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Option<Snapshot> {
+    let file = Section::open(root, "", String::new(), report);
+    // Its value has one choice; what else stands there is a problem that reading notes.
+    let _version = file.choice("version", report);
+    let workers = file.optional_integer("workers", report);
+    let drain_max = file.duration("drain_max", report);
+    let listeners = listeners::read(&file, sources, report);
+    let admin = listeners::read_admin(&file, &listeners, report);
+    let trusted_proxies = process::read_trusted_proxies(&file, report);
+    let client = process::read_client(&file, report);
+    let pools = pools::read(&file, report);
+    let tenants = tenants::read(&file, sources, report);
+    let services = services::read(&file, &pools, &trusted_proxies, report);
+    pools::warn_of_unused(&pools, &services, report);
+    let affinity_keys = access::read_affinity_keys(&file, sources, report);
+    let access_log = access::read_access_log(&file, report);
+    let (routes, register) = routes::build(tenants, &services, report)?;
+    Some(Snapshot {
+        hash: [0; 32],
+        listeners: listeners
+            .into_iter()
+            .map(|listener| listener.value)
+            .collect(),
+        admin,
+        trusted_proxies,
+        workers: workers.and_then(|workers| usize::try_from(workers).ok()),
+        drain_max,
+        client,
+        routes,
+        register,
+        services: services
+            .into_iter()
+            .map(|service| Arc::new(service.service))
+            .collect(),
+        pools: pools.into_iter().map(|pool| Arc::new(pool.value)).collect(),
+        affinity_keys,
+        access_log,
+    })
+}

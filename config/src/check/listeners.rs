@@ -1,0 +1,170 @@
+//! Addresses of the public side and of the operators, none of them twice.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use crate::{
+    certificates::read_certificates,
+    files::Sources,
+    hosts::parse_address,
+    problem::Report,
+    reader::{Placed, Section},
+    snapshot::{Admin, CertificateSet, Listener},
+    units::{Fault, quoted},
+};
+
+pub(super) fn read(
+    file: &Section<'_, '_>,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Vec<Placed<Listener>> {
+    let items = file.list("listeners", report);
+    if file.is_empty_list("listeners") {
+        let place = file.place_of("listeners");
+        report.wrong(
+            place,
+            "listeners",
+            "no listener",
+            "write at least `- address: 0.0.0.0:8080`",
+        );
+    }
+    let mut listeners: Vec<Placed<Listener>> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let section = Section::open(item, "listeners[]", format!("listeners[{index}]"), report);
+        let address = read_address(&section, report);
+        let tls = read_tls(&section, sources, report);
+        let redirect = section
+            .word("redirect_https", report, parse_redirect)
+            .flatten();
+        if redirect.is_some() && section.has("tls") {
+            report.wrong(
+                section.place_of("redirect_https"),
+                section.path("redirect_https"),
+                "a TLS listener would redirect to itself",
+                "put it on the plain listener, or remove it",
+            );
+        }
+        let Some(address) = address else {
+            continue;
+        };
+        check_free(&address, &listeners, report);
+        listeners.push(Placed {
+            value: Listener {
+                address: address.value,
+                tls: tls.map(Arc::new),
+                redirect_https_port: redirect,
+            },
+            place: address.place,
+            at: address.at,
+        });
+    }
+    listeners
+}
+
+pub(super) fn read_admin(
+    file: &Section<'_, '_>,
+    listeners: &[Placed<Listener>],
+    report: &mut Report,
+) -> Option<Admin> {
+    let node = file.node("admin")?;
+    let section = Section::open(node, "admin", "admin".to_owned(), report);
+    let address = read_address(&section, report)?;
+    check_free(&address, listeners, report);
+    if !address.value.ip().is_loopback() {
+        let wrong = format!(
+            "{} is reached from other machines, without a password",
+            address.value
+        );
+        report.warn(
+            address.place,
+            address.at,
+            wrong,
+            "use a loopback address, or a network of your own",
+        );
+    }
+    Some(Admin {
+        address: address.value,
+    })
+}
+
+fn read_address(section: &Section<'_, '_>, report: &mut Report) -> Option<Placed<SocketAddr>> {
+    let address = section.parsed("address", report, parse_address)?;
+    if address.value.port() == 0 {
+        let wrong = "port 0: the system chooses another one at each start";
+        report.warn(address.place, address.at.clone(), wrong, "write a port");
+    }
+    Some(address)
+}
+
+/// An address that another listener holds, by itself or because that one takes its port on all addresses.
+fn check_free(address: &Placed<SocketAddr>, listeners: &[Placed<Listener>], report: &mut Report) {
+    let new = address.value;
+    let taken = |other: SocketAddr| {
+        let both_families = |one: SocketAddr, two: SocketAddr| {
+            one.ip().is_unspecified() && one.is_ipv4() == two.is_ipv4()
+        };
+        new.port() == other.port()
+            && new.port() != 0
+            && (new == other || both_families(new, other) || both_families(other, new))
+    };
+    if let Some(first) = listeners
+        .iter()
+        .find(|listener| taken(listener.value.address))
+    {
+        let wrong = format!(
+            "{new} is taken by {} ({}, line {})",
+            first.at, first.value.address, first.place.line
+        );
+        report.wrong(
+            address.place,
+            address.at.clone(),
+            wrong,
+            "choose another port, or remove one of the two",
+        );
+    }
+}
+
+fn read_tls(
+    listener: &Section<'_, '_>,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Option<CertificateSet> {
+    let node = listener.node("tls")?;
+    let tls = Section::open(node, "listeners[].tls", listener.path("tls"), report);
+    let entries = tls.texts("certificates", report);
+    if tls.is_empty_list("certificates") {
+        let place = tls.place_of("certificates");
+        let remedy = "name a directory with NAME.crt and NAME.key";
+        report.wrong(place, tls.path("certificates"), "no certificate", remedy);
+    }
+    Some(read_certificates(&entries, sources, report))
+}
+
+/// `true`, `false` or a port.
+fn parse_redirect(text: &str) -> Result<Option<u16>, Fault> {
+    match text {
+        "true" => Ok(Some(443)),
+        "false" => Ok(None),
+        _ => match text.parse::<u16>() {
+            Ok(port) if port > 0 => Ok(Some(port)),
+            _ => Err(Fault::new(
+                format!("{} is neither true nor a port", quoted(text)),
+                "write true for port 443, or the port of the TLS listener as clients see it",
+            )),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_a_switch_or_a_port() {
+        assert_eq!(parse_redirect("true"), Ok(Some(443)));
+        assert_eq!(parse_redirect("false"), Ok(None));
+        assert_eq!(parse_redirect("8443"), Ok(Some(8443)));
+        for text in ["0", "65536", "https", "yes"] {
+            assert!(parse_redirect(text).is_err(), "{text}");
+        }
+    }
+}

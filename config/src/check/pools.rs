@@ -1,0 +1,210 @@
+//! Pools: endpoints, seats, deadlines, and what the core decides by.
+
+use std::net::SocketAddr;
+
+use schleuse_core::{EjectionPolicy, HealthPolicy, PoolPolicy, RetryPolicy};
+
+use super::services::CheckedService;
+use crate::{
+    hosts::{check_host, check_label, check_path, parse_address},
+    problem::Report,
+    reader::{Entry, Placed, Section},
+    snapshot::{Health, Pool, PoolTimeouts},
+    units::Fault,
+};
+
+pub(super) fn read(file: &Section<'_, '_>, report: &mut Report) -> Vec<Placed<Pool>> {
+    let entries = file.named("pools", report);
+    entries
+        .into_iter()
+        .map(|entry| read_pool(entry, report))
+        .collect()
+}
+
+pub(super) fn warn_of_unused(
+    pools: &[Placed<Pool>],
+    services: &[CheckedService],
+    report: &mut Report,
+) {
+    for (index, pool) in pools.iter().enumerate() {
+        if !services.iter().any(|service| service.uses_pool(index)) {
+            report.warn(
+                pool.place,
+                pool.at.clone(),
+                "no service uses this pool",
+                "remove it, or name it as a `pool`",
+            );
+        }
+    }
+}
+
+fn read_pool(entry: Entry<'_, '_>, report: &mut Report) -> Placed<Pool> {
+    let Entry {
+        name,
+        place,
+        node,
+        at,
+    } = entry;
+    if let Err(Fault { wrong, remedy }) = check_label(&name) {
+        report.wrong(place, at.clone(), wrong, remedy);
+    }
+    let section = Section::open(node, "pools.NAME", at.clone(), report);
+    let endpoints = read_endpoints(&section, report);
+    let concurrency = section.integer("concurrency", report);
+    let connections_max = read_connections_max(&section, concurrency, report);
+    let health = section.section("health", "pools.NAME.health", report);
+    let policy = PoolPolicy {
+        concurrency,
+        slow_start: section.duration("slow_start", report),
+        ejection: read_ejection(&section, report),
+        retry: read_retry(&section, report),
+        health: HealthPolicy {
+            healthy_after: health.integer("healthy_after", report),
+            unhealthy_after: health.integer("unhealthy_after", report),
+        },
+        probed: section.has("health"),
+    };
+    let pool = Pool {
+        name: name.into_owned(),
+        endpoints,
+        policy,
+        connections_max,
+        timeouts: read_timeouts(&section, report),
+        health: section.has("health").then(|| read_health(&health, report)),
+    };
+    Placed {
+        value: pool,
+        place,
+        at,
+    }
+}
+
+fn read_endpoints(section: &Section<'_, '_>, report: &mut Report) -> Vec<SocketAddr> {
+    let mut endpoints: Vec<Placed<SocketAddr>> = Vec::new();
+    for text in section.texts("endpoints", report) {
+        let Placed { value, place, at } = text;
+        let address = match parse_address(&value) {
+            Ok(address) => address,
+            Err(Fault { wrong, remedy }) => {
+                report.wrong(place, at, wrong, remedy);
+                continue;
+            }
+        };
+        if address.port() == 0 || address.ip().is_unspecified() {
+            let wrong = format!("nothing can be reached at {address}");
+            report.wrong(place, at, wrong, "write the backend's own address and port");
+        } else if let Some(first) = endpoints.iter().find(|other| other.value == address) {
+            let wrong = format!(
+                "{address} stands here twice, first in line {}",
+                first.place.line
+            );
+            report.wrong(place, at, wrong, "remove one of the two");
+        } else {
+            endpoints.push(Placed {
+                value: address,
+                place,
+                at,
+            });
+        }
+    }
+    if section.is_empty_list("endpoints") {
+        let place = section.place_of("endpoints");
+        report.wrong(
+            place,
+            section.path("endpoints"),
+            "no endpoint",
+            "write at least one, as [\"10.0.0.1:8080\"]",
+        );
+    }
+    endpoints
+        .into_iter()
+        .map(|endpoint| endpoint.value)
+        .collect()
+}
+
+fn read_connections_max(section: &Section<'_, '_>, concurrency: u32, report: &mut Report) -> u32 {
+    let written = section.optional_integer("connections_max", report);
+    if let Some(connections) = written.filter(|connections| *connections < concurrency) {
+        let wrong =
+            format!("{connections} connections cannot carry {concurrency} requests at once");
+        let remedy = format!("write at least {concurrency}, or lower `concurrency`");
+        report.wrong(
+            section.place_of("connections_max"),
+            section.path("connections_max"),
+            wrong,
+            remedy,
+        );
+    }
+    written.unwrap_or_else(|| concurrency.saturating_mul(2))
+}
+
+fn read_timeouts(pool: &Section<'_, '_>, report: &mut Report) -> PoolTimeouts {
+    let section = pool.section("timeouts", "pools.NAME.timeouts", report);
+    PoolTimeouts {
+        connect: section.duration("connect", report),
+        first_byte: section.duration("first_byte", report),
+        idle: section.duration("idle", report),
+        keepalive: section.duration("keepalive", report),
+    }
+}
+
+fn read_health(section: &Section<'_, '_>, report: &mut Report) -> Health {
+    let path = section.parsed("path", report, |text| {
+        check_path(text).map(|()| text.to_owned())
+    });
+    let host = section.parsed("host", report, |text| {
+        check_host(text).map(|()| text.to_owned())
+    });
+    if let Some(host) = host.as_ref().filter(|host| host.value.starts_with('*')) {
+        report.wrong(
+            host.place,
+            host.at.clone(),
+            "a probe asks for one host",
+            "write it without *",
+        );
+    }
+    Health {
+        path: path.map(|path| path.value),
+        host: host.map(|host| host.value),
+        interval: section.duration("interval", report),
+        timeout: section.duration("timeout", report),
+    }
+}
+
+fn read_ejection(pool: &Section<'_, '_>, report: &mut Report) -> EjectionPolicy {
+    let section = pool.section("ejection", "pools.NAME.ejection", report);
+    let base = section.duration("base", report);
+    let max = section.duration("max", report);
+    if max < base {
+        let (key, other) = if section.has("max") {
+            ("max", "base")
+        } else {
+            ("base", "max")
+        };
+        let wrong = "the longest ejection is shorter than the first";
+        report.wrong(
+            section.place_of(key),
+            section.path(key),
+            wrong,
+            format!("change it, or write `{other}` as well"),
+        );
+    }
+    EjectionPolicy {
+        consecutive_failures: section.integer("consecutive_failures", report),
+        failure_ratio: f64::from(section.percent("failure_ratio", report)) / 100.0,
+        minimum_requests: section.integer("minimum_requests", report),
+        window: section.duration("window", report),
+        base,
+        max,
+        ejected_share_max: f64::from(section.percent("ejected_share_max", report)) / 100.0,
+    }
+}
+
+fn read_retry(pool: &Section<'_, '_>, report: &mut Report) -> RetryPolicy {
+    let section = pool.section("retry", "pools.NAME.retry", report);
+    RetryPolicy {
+        budget_percent: section.percent("budget", report),
+        floor_per_second: section.integer("floor_per_second", report),
+        attempts_max: section.integer("attempts_max", report),
+    }
+}

@@ -1,0 +1,67 @@
+//! Whom the process believes, and what it asks of a client's connection.
+
+use crate::{
+    networks::{Network, NetworkError, Networks},
+    problem::Report,
+    reader::Section,
+    snapshot::ClientPolicy,
+    units::quoted,
+};
+
+pub(super) fn read_trusted_proxies(file: &Section<'_, '_>, report: &mut Report) -> Networks {
+    let networks = read_networks(file, "trusted_proxies", report);
+    let everybody =
+        networks.contains([192, 0, 2, 1].into()) && networks.contains([198, 51, 100, 1].into());
+    if everybody {
+        // Two of the documentation's networks (RFC 5737) that no operator owns.
+        let wrong = "believes everybody: each client can claim any address and tenant";
+        report.warn(
+            file.place_of("trusted_proxies"),
+            "trusted_proxies",
+            wrong,
+            "name the networks of your proxies",
+        );
+    }
+    networks
+}
+
+/// A list of networks.
+pub(super) fn read_networks(section: &Section<'_, '_>, key: &str, report: &mut Report) -> Networks {
+    let mut networks = Vec::new();
+    for text in section.texts(key, report) {
+        match text.value.parse::<Network>() {
+            Ok(network) => networks.push(network),
+            Err(error) => {
+                let remedy = match &error {
+                    NetworkError::HostBits { network } => {
+                        format!("write {network}, or the address alone")
+                    }
+                    NetworkError::Length { .. } | NetworkError::Address => {
+                        "write it as 10.0.0.0/8 or 2001:db8::/32".to_owned()
+                    }
+                };
+                report.wrong(
+                    text.place,
+                    text.at,
+                    format!("{} {error}", quoted(&text.value)),
+                    remedy,
+                );
+            }
+        }
+    }
+    Networks::new(networks)
+}
+
+pub(super) fn read_client(file: &Section<'_, '_>, report: &mut Report) -> ClientPolicy {
+    let client = file.section("client", "client", report);
+    ClientPolicy {
+        head_bytes_max: usize::try_from(client.size("head_bytes_max", report)).unwrap_or_default(),
+        head_fields_max: usize::try_from(client.integer("head_fields_max", report))
+            .unwrap_or_default(),
+        header_max: client.duration("header_max", report),
+        handshake_max: client.duration("handshake_max", report),
+        idle_max: client.duration("idle_max", report),
+        body_idle_max: client.duration("body_idle_max", report),
+        body_rate_min: client.rate("body_rate_min", report),
+    }
+}

@@ -1,0 +1,13 @@
+//! Configs as operators write them, loaded as the proxy loads them: files on disk, messages as they are printed.
+
+// The attribute tells clippy that helpers outside of test functions may unwrap as well.
+#![cfg(test)]
+
+mod support;
+
+mod crosschecks;
+mod examples;
+mod laws;
+mod register;
+mod tls;
+mod traps;

@@ -1,0 +1,197 @@
+//! What the admin listener shows, as values: the same numbers as metrics and core, in one shape per resource.
+
+use serde::Serialize;
+
+use schleuse_config::Pool as PoolConfig;
+use schleuse_core::Mode;
+
+use crate::{
+    clock,
+    edge::Edge,
+    registry::Pool,
+    reload::{Rejected, Reloader},
+};
+
+/// `/api/v1/status`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    version: &'static str,
+    stopping: bool,
+    config: ConfigStatus,
+    tenants: usize,
+    services: Vec<String>,
+    listeners: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConfigStatus {
+    path: String,
+    generation: u64,
+    /// SHA-256 of all files, hexadecimal.
+    hash: String,
+    /// Seconds since 1970.
+    loaded_at: u64,
+    /// Set while the newest config is refused; the one above stays in force.
+    rejected: Option<RejectedStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct RejectedStatus {
+    at: u64,
+    origin: &'static str,
+    problems: Vec<String>,
+}
+
+impl From<Rejected> for RejectedStatus {
+    fn from(rejected: Rejected) -> Self {
+        Self {
+            at: rejected.at.as_secs(),
+            origin: rejected.origin,
+            problems: rejected.problems,
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// The whole proxy at a glance.
+pub fn status(edge: &Edge, reloader: &Reloader) -> Status {
+    let live = edge.live();
+    let hash = hex(&live.snapshot.hash);
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        stopping: edge.leaving(),
+        config: ConfigStatus {
+            path: reloader.path().display().to_string(),
+            generation: live.generation,
+            hash,
+            loaded_at: live.since.as_secs(),
+            rejected: reloader.state().rejected.map(Into::into),
+        },
+        tenants: live.snapshot.register.tenant_count(),
+        services: live
+            .snapshot
+            .services
+            .iter()
+            .map(|service| service.name.clone())
+            .collect(),
+        listeners: live
+            .listeners
+            .iter()
+            .map(|listener| listener.config.address.to_string())
+            .collect(),
+    }
+}
+
+/// A pool with its endpoints.
+#[derive(Debug, Serialize)]
+pub struct PoolView {
+    name: String,
+    arrivals: u64,
+    admitted: u64,
+    departed: u64,
+    refused_full: u64,
+    refused_absent: u64,
+    retries: u64,
+    retries_denied: u64,
+    affinity_lost: u64,
+    endpoints: Vec<EndpointStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct EndpointStatus {
+    address: String,
+    mode: &'static str,
+    healthy: bool,
+    /// Taken out for failing answers.
+    ejected: bool,
+    /// Gone from the config, still busy.
+    leaving: bool,
+    in_flight: u32,
+    seats: u32,
+    connections: u32,
+    latency_ms: Option<f64>,
+    arrivals: u64,
+    failures: u64,
+    ejections: u64,
+}
+
+/// All pools.
+pub fn pools(edge: &Edge) -> Vec<PoolView> {
+    let live = edge.live();
+    live.pools
+        .iter()
+        .zip(&live.snapshot.pools)
+        .map(|(pool, config)| describe(pool, config))
+        .collect()
+}
+
+/// One pool.
+pub fn pool(edge: &Edge, name: &str) -> Option<PoolView> {
+    let live = edge.live();
+    let mut pools = live.pools.iter().zip(&live.snapshot.pools);
+    pools
+        .find(|(pool, _)| pool.name() == name)
+        .map(|(pool, config)| describe(pool, config))
+}
+
+fn describe(pool: &Pool, config: &PoolConfig) -> PoolView {
+    let totals = pool.totals();
+    let now = clock::now();
+    let endpoints = pool
+        .views(config)
+        .into_iter()
+        .map(|(view, connections)| EndpointStatus {
+            address: view.address.to_string(),
+            mode: match view.mode {
+                Mode::Ready => "ready",
+                Mode::Drain => "drain",
+                Mode::Maintenance => "maintenance",
+            },
+            healthy: view.healthy,
+            ejected: view.ejected_until.is_some_and(|until| until > now),
+            leaving: !view.listed,
+            in_flight: view.in_flight,
+            seats: view.seats,
+            connections,
+            latency_ms: view.latency.map(|latency| latency.as_secs_f64() * 1000.0),
+            arrivals: view.arrivals,
+            failures: view.failures,
+            ejections: view.ejections,
+        });
+    PoolView {
+        name: pool.name().to_owned(),
+        arrivals: totals.arrivals,
+        admitted: totals.admitted,
+        departed: totals.departed,
+        refused_full: totals.refused_full,
+        refused_absent: totals.refused_absent,
+        retries: totals.retries,
+        retries_denied: totals.retries_denied,
+        affinity_lost: totals.affinity_lost,
+        endpoints: endpoints.collect(),
+    }
+}
+
+/// Whether at least one pool has an endpoint that is healthy, not ejected and not taken out.
+pub fn any_pool_serves(edge: &Edge) -> bool {
+    let live = edge.live();
+    let now = clock::now();
+    live.pools
+        .iter()
+        .zip(&live.snapshot.pools)
+        .any(|(pool, config)| {
+            pool.views(config).iter().any(|(view, _)| {
+                view.listed
+                    && view.healthy
+                    && view.mode == Mode::Ready
+                    && view.ejected_until.is_none_or(|until| until <= now)
+            })
+        })
+}

@@ -1,0 +1,187 @@
+//! Wires the parts together and runs them. The only place that registers services.
+
+use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+
+use pingora_core::server::{
+    RunArgs, Server,
+    configuration::{Opt, ServerConf},
+};
+use schleuse_config::Loaded;
+use tokio::sync::watch;
+
+use crate::{
+    control::Control,
+    edge::Edge,
+    gateway::Gateway,
+    listeners::Listeners,
+    log::{self, Level},
+    metrics::Metrics,
+    registry::Registry,
+    reload::{Reloader, log_warning},
+    shutdown::DrainThenStop,
+    upstream::idle,
+    worker::Worker,
+};
+
+/// File handles below which a launch day ends early; warned about.
+const FILE_HANDLES_WANTED: u64 = 65_536;
+
+/// Why the proxy cannot start, in words for an operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    fn new(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Runs the proxy with a loaded config until it is told to stop.
+///
+/// # Errors
+///
+/// Before anything is served: a port in use, an unusable certificate.
+pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
+    let Loaded {
+        snapshot,
+        files,
+        warnings,
+    } = loaded;
+    let workers = workers(snapshot.workers);
+    log::start().map_err(StartError::new)?;
+    report_panics();
+    raise_file_handles();
+    warnings.iter().for_each(log_warning);
+    let admin = snapshot.admin.as_ref().map(|admin| {
+        let listener = TcpListener::bind(admin.address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+        listener.map_err(|error| {
+            StartError(format!(
+                "cannot listen on {} (admin): {error}",
+                admin.address
+            ))
+        })
+    });
+    let admin = admin.transpose()?;
+    idle::set_workers(workers);
+    let edge = Arc::new(
+        Edge::new(
+            snapshot,
+            Registry::new(workers),
+            Metrics::new().map_err(StartError::new)?,
+        )
+        .map_err(StartError::new)?,
+    );
+    let listeners = Arc::new(Listeners::default());
+    let live = edge.live();
+    let opened = listeners.open(&live).map_err(StartError::new)?;
+    listeners.adopt(opened, &live).map_err(StartError::new)?;
+    drop(live);
+    report_listening(&listeners, admin.as_ref());
+    let reloader = Arc::new(Reloader::new(path, files, edge.clone(), listeners.clone()));
+    serve(workers, &edge, &listeners, reloader, admin);
+    Ok(())
+}
+
+fn serve(
+    workers: usize,
+    edge: &Arc<Edge>,
+    listeners: &Arc<Listeners>,
+    reloader: Arc<Reloader>,
+    admin: Option<TcpListener>,
+) {
+    // No grace period: `DrainThenStop` has waited for the requests before pingora hears of the signal.
+    let conf = ServerConf {
+        work_stealing: false,
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
+    server.bootstrap();
+    let leaving = watch::Sender::new(false);
+    let handler = Arc::new(Gateway::new(edge.clone()));
+    for number in 0..workers {
+        server.add_service(Worker {
+            number,
+            name: format!("worker-{number}"),
+            edge: edge.clone(),
+            listeners: listeners.clone(),
+            handler: handler.clone(),
+            leaving: leaving.subscribe(),
+        });
+    }
+    server.add_service(Control {
+        edge: edge.clone(),
+        reloader,
+        admin,
+    });
+    server.run(RunArgs {
+        shutdown_signal: Box::new(DrainThenStop {
+            edge: edge.clone(),
+            leaving,
+        }),
+    });
+}
+
+/// `SCHLEUSE_WORKERS`, else the config's, else one per core.
+fn workers(configured: Option<usize>) -> usize {
+    let from_environment = std::env::var("SCHLEUSE_WORKERS")
+        .ok()
+        .and_then(|workers| workers.parse().ok());
+    let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+    from_environment
+        .or(configured)
+        .unwrap_or_else(cores)
+        .clamp(1, 1024)
+}
+
+/// A panic is a fault of ours: one event with its place, no backtrace on the operator's terminal.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        log::event(Level::Error, "panic", &[("message", &panic.to_string())]);
+    }));
+}
+
+/// Every connection is a file handle, and the usual soft limit of 1,024 is for programs that use `select`.
+fn raise_file_handles() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    if soft < hard {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+    if hard < FILE_HANDLES_WANTED {
+        let fields = [
+            ("limit", &*hard.to_string()),
+            ("wanted", &*FILE_HANDLES_WANTED.to_string()),
+        ];
+        log::event(Level::Warn, "few_file_handles", &fields);
+    }
+}
+
+fn report_listening(listeners: &Listeners, admin: Option<&TcpListener>) {
+    for bound in listeners.subscribe().borrow().iter() {
+        let kind = if bound.tls().is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let fields = [
+            ("listener", kind),
+            ("configured", &*bound.configured.to_string()),
+            ("address", &*bound.local.to_string()),
+        ];
+        log::event(Level::Info, "listening", &fields);
+    }
+    if let Some(address) = admin.and_then(|admin| admin.local_addr().ok()) {
+        log::event(
+            Level::Info,
+            "listening",
+            &[("listener", "admin"), ("address", &address.to_string())],
+        );
+    }
+    log::drain(Duration::from_secs(1));
+}

@@ -1,0 +1,156 @@
+//! The command line: `run`, `check`. Exit code 0: fine, 1: problems found, 2: wrong usage.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use schleuse_config::{DEFAULT_PATHS, Loaded, Problem, Problems};
+
+use crate::{app, reload::describe};
+
+/// Multi-tenant edge ingress for German e-government.
+#[derive(Debug, Parser)]
+#[command(name = "schleuse", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve.
+    Run {
+        /// The config; by default `schleuse.yaml` here, then in `/etc/schleuse`.
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+    },
+    /// Check a config: every problem with its place and what to write instead.
+    Check {
+        /// The config; by default `schleuse.yaml` here, then in `/etc/schleuse`.
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+        /// How problems are printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one array of objects.
+    Json,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config } => run(config),
+        Command::Check { config, format } => check(config, format),
+    }
+}
+
+fn run(config: Option<PathBuf>) -> ExitCode {
+    let path = match config_path(config) {
+        Ok(path) => path,
+        Err(message) => return fail(2, &message),
+    };
+    let loaded = match schleuse_config::load(&path) {
+        Ok(loaded) => loaded,
+        Err(problems) => return fail(1, &text(&problems)),
+    };
+    match app::run(&path, loaded) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &format!("schleuse: {error}")),
+    }
+}
+
+fn check(config: Option<PathBuf>, format: Format) -> ExitCode {
+    let path = match config_path(config) {
+        Ok(path) => path,
+        Err(message) => return fail(2, &message),
+    };
+    match (schleuse_config::load(&path), format) {
+        (Ok(loaded), Format::Text) => print(&summary(&path, &loaded)),
+        (Ok(loaded), Format::Json) => print(&json(loaded.warnings.iter(), "warning")),
+        (Err(problems), Format::Text) => return fail(1, &text(&problems)),
+        (Err(problems), Format::Json) => {
+            print(&json(problems.iter(), "error"));
+            return ExitCode::from(1);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn config_path(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    given
+        .or_else(|| {
+            DEFAULT_PATHS
+                .iter()
+                .map(PathBuf::from)
+                .find(|path| path.exists())
+        })
+        .ok_or_else(|| {
+            format!(
+                "schleuse: no config: neither {} exists; name one with --config PATH",
+                DEFAULT_PATHS.join(" nor ")
+            )
+        })
+}
+
+fn text(problems: &Problems) -> String {
+    let lines = describe(problems);
+    let count = problems.count();
+    let noun = if count == 1 { "problem" } else { "problems" };
+    format!("{}\nschleuse: {count} {noun}", lines.join("\n"))
+}
+
+fn summary(path: &Path, loaded: &Loaded) -> String {
+    let snapshot = &loaded.snapshot;
+    let mut lines: Vec<_> = loaded
+        .warnings
+        .iter()
+        .map(|warning| format!("warning: {warning}"))
+        .collect();
+    lines.push(format!(
+        "{}: fine: {} tenants, {} services, {} pools, {} listeners",
+        path.display(),
+        snapshot.register.tenant_count(),
+        snapshot.services.len(),
+        snapshot.pools.len(),
+        snapshot.listeners.len(),
+    ));
+    lines.join("\n")
+}
+
+fn json<'p>(problems: impl Iterator<Item = &'p Problem>, severity: &str) -> String {
+    let values: Vec<_> = problems
+        .map(|problem| {
+            serde_json::json!({
+                "severity": severity,
+                "file": problem.file.display().to_string(),
+                "line": problem.line,
+                "column": problem.column,
+                "at": problem.at,
+                "wrong": problem.wrong,
+                "remedy": problem.remedy,
+            })
+        })
+        .collect();
+    serde_json::Value::Array(values).to_string()
+}
+
+#[expect(clippy::print_stdout, reason = "what the command was asked for")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "why the command did not do it")]
+fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::from(code)
+}

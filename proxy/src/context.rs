@@ -1,0 +1,141 @@
+//! What one request holds and what is learnt of it. Dropping it accounts for the request, in whatever phase it ends.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use schleuse_config::Service;
+use schleuse_core::{Refusal, TenantId, Timestamp, identify::Identified};
+use schleuse_http1::RequestHead;
+
+use crate::{
+    access_log, clock,
+    connection::ConnectionInfo,
+    edge::{Edge, Live},
+    reference::Reference,
+};
+
+/// A request from its head to its end.
+#[derive(Debug)]
+pub struct RequestContext<'e> {
+    /// The proxy.
+    pub edge: &'e Edge,
+    /// The config generation that this request sees.
+    pub live: Arc<Live>,
+    /// Its connection.
+    pub info: &'e ConnectionInfo,
+    /// None when it was refused before it was understood.
+    pub head: Option<&'e RequestHead>,
+    /// When its head was complete.
+    pub started: Timestamp,
+    /// What the citizen, the backend and the operator call it.
+    pub reference: Reference,
+    /// The client as far as it can be believed.
+    pub client: IpAddr,
+    /// The peer is a trusted proxy.
+    pub trusted: bool,
+    /// Service, tenant and pool.
+    pub identified: Option<Identified>,
+    /// What is learnt on the way, for metrics and log.
+    pub learnt: Learnt,
+}
+
+/// How a request went.
+#[derive(Debug, Default)]
+pub struct Learnt {
+    /// Status sent; 0: none.
+    pub status: u16,
+    /// Why we answered ourselves.
+    pub refusal: Option<Refusal>,
+    /// The answer broke off.
+    pub aborted: bool,
+    /// Of the last attempt.
+    pub endpoint: Option<SocketAddr>,
+    /// How many.
+    pub attempts: u32,
+    /// Bytes of the answer's body.
+    pub sent_bytes: u64,
+    /// Last attempt's start to the head of its answer.
+    pub first_byte: Option<Duration>,
+}
+
+impl<'e> RequestContext<'e> {
+    /// Begins a request under the config in force.
+    pub fn new(edge: &'e Edge, info: &'e ConnectionInfo, head: Option<&'e RequestHead>) -> Self {
+        let live = edge.live();
+        let peer = info.peer_ip();
+        let trusted = live.snapshot.trusted_proxies.contains(peer);
+        Self {
+            edge,
+            live,
+            info,
+            head,
+            started: clock::now(),
+            reference: Reference::new(),
+            client: peer,
+            trusted,
+            identified: None,
+            learnt: Learnt::default(),
+        }
+    }
+
+    /// The service, once identified.
+    pub fn service(&self) -> Option<&Arc<Service>> {
+        let service = self.identified.as_ref()?.service;
+        self.live.snapshot.services.get(service.0 as usize)
+    }
+
+    fn service_and_tenant(&self) -> Option<(&str, TenantId)> {
+        Some((
+            self.service()?.name.as_str(),
+            self.identified.as_ref()?.tenant,
+        ))
+    }
+
+    fn account(&self) {
+        let duration = clock::now() - self.started;
+        let learnt = &self.learnt;
+        let metrics = &self.edge.metrics;
+        if let Some(refusal) = learnt.refusal {
+            metrics.refused(refusal);
+        }
+        if learnt.aborted {
+            metrics.aborted.inc();
+        }
+        let runtime = self
+            .identified
+            .as_ref()
+            .and_then(|found| self.live.services.get(found.service.0 as usize));
+        if let (Some(runtime), Some(head)) = (runtime, self.head) {
+            runtime
+                .metrics
+                .answered(head.method(), learnt.status, duration);
+        }
+        let line = access_log::Line {
+            reference: &self.reference,
+            generation: self.live.generation,
+            head: self.head,
+            identified: self.service_and_tenant(),
+            key_bytes: self.identified.as_ref().map_or(0, |found| found.strip),
+            client: self.client,
+            secure: self.info.tls.is_some(),
+            status: learnt.status,
+            refusal: learnt.refusal,
+            aborted: learnt.aborted,
+            endpoint: learnt.endpoint,
+            attempts: learnt.attempts,
+            sent_bytes: learnt.sent_bytes,
+            duration,
+            first_byte: learnt.first_byte,
+        };
+        access_log::write(&self.live.snapshot.access_log, &line);
+    }
+}
+
+impl Drop for RequestContext<'_> {
+    fn drop(&mut self) {
+        self.account();
+    }
+}

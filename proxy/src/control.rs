@@ -1,0 +1,121 @@
+//! The thread beside the workers: admin listener, health probes, reloads by signal and by file.
+//!
+//! One pingora service on a runtime of its own, so that none of this ever waits for traffic or makes traffic wait.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pingora_core::{
+    server::{ListenFds, ShutdownWatch},
+    services::Service,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::{Duration, sleep},
+};
+
+use crate::{
+    admin::Admin,
+    connection::{self, ConnectionInfo},
+    deadlines::Deadlines,
+    edge::Edge,
+    log::{self, Level},
+    probe,
+    reload::Reloader,
+    socket::Socket,
+    systemd,
+    tasks::spawn,
+    watch,
+};
+
+/// Runs everything that is not traffic.
+#[derive(Debug)]
+pub struct Control {
+    /// The proxy.
+    pub edge: Arc<Edge>,
+    /// Reloads.
+    pub reloader: Arc<Reloader>,
+    /// Bound before the start, so that a port in use is an error then.
+    pub admin: Option<std::net::TcpListener>,
+}
+
+#[async_trait]
+impl Service for Control {
+    async fn start_service(
+        &mut self,
+        _fds: Option<ListenFds>,
+        mut shutdown: ShutdownWatch,
+        _per_fd: usize,
+    ) {
+        if let Some(listener) = self.admin.take() {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => spawn(serve_admin(
+                    listener,
+                    Arc::new(Admin::new(self.edge.clone(), self.reloader.clone())),
+                )),
+                Err(error) => log::event(
+                    Level::Error,
+                    "admin_failed",
+                    &[("error", &error.to_string())],
+                ),
+            }
+        }
+        spawn(probe::run(self.edge.clone()));
+        spawn(watch::run(self.reloader.clone()));
+        spawn(reload_on_hangup(self.reloader.clone()));
+        systemd::notify("READY=1");
+        log::event(Level::Info, "ready", &[]);
+        let _ = shutdown.changed().await;
+    }
+
+    fn name(&self) -> &'static str {
+        "control"
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+async fn reload_on_hangup(reloader: Arc<Reloader>) {
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            return log::event(
+                Level::Error,
+                "signals_unavailable",
+                &[("error", &error.to_string())],
+            );
+        }
+    };
+    while hangups.recv().await.is_some() {
+        let reloader = reloader.clone();
+        let _ = tokio::task::spawn_blocking(move || reloader.reload("SIGHUP")).await;
+    }
+}
+
+async fn serve_admin(listener: TcpListener, admin: Arc<Admin>) {
+    let Ok(address) = listener.local_addr() else {
+        return;
+    };
+    loop {
+        match listener.accept().await {
+            Ok((tcp, peer)) => {
+                let deadlines = Arc::<Deadlines>::default();
+                let info = ConnectionInfo {
+                    peer,
+                    listener: address,
+                    tls: None,
+                };
+                spawn(connection::task(
+                    Socket::new(tcp),
+                    info,
+                    deadlines,
+                    admin.clone(),
+                ));
+            }
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}

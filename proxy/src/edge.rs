@@ -1,0 +1,214 @@
+//! What all parts of the running proxy share: the config in force with the runtime state it found, metrics, and the
+//! state of leaving.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use schleuse_config::{ClientPolicy, Listener, Snapshot};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    affinity::AffinityKeys,
+    clock,
+    metrics::Metrics,
+    registry::{Pool, Registry, ServiceRuntime},
+    tls::{CertificateError, Certificates},
+};
+
+/// One generation of the config with its runtime state. A request pins one and never sees two.
+#[derive(Debug)]
+pub struct Live {
+    /// Counts from 1.
+    pub generation: u64,
+    /// Unix time when it came into force.
+    pub since: Duration,
+    /// What the operator wrote, checked.
+    pub snapshot: Snapshot,
+    /// What connections may do.
+    pub client: Arc<ClientPolicy>,
+    /// By `ServiceIndex`.
+    pub services: Vec<Arc<ServiceRuntime>>,
+    /// By `PoolIndex`.
+    pub pools: Vec<Arc<Pool>>,
+    /// Sign and verify affinity cookies.
+    pub affinity_keys: AffinityKeys,
+    /// With their certificates ready for use.
+    pub listeners: Vec<LiveListener>,
+    /// Fields by which trusted proxies name the tenant.
+    pub tenant_headers: Vec<String>,
+}
+
+/// A listener of the config in force.
+#[derive(Debug)]
+pub struct LiveListener {
+    /// As written.
+    pub config: Listener,
+    /// TLS listeners only.
+    pub certificates: Option<Arc<Certificates>>,
+}
+
+/// The running proxy.
+#[derive(Debug)]
+pub struct Edge {
+    live: ArcSwap<Live>,
+    generations: AtomicU64,
+    /// State that outlives reloads.
+    pub registry: Registry,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Requests in flight; stopping waits for them.
+    pub requests: TaskTracker,
+    leaving: AtomicBool,
+}
+
+impl Edge {
+    /// Puts the first config in force.
+    ///
+    /// # Errors
+    ///
+    /// A certificate that cannot be used.
+    pub fn new(
+        snapshot: Snapshot,
+        registry: Registry,
+        metrics: Metrics,
+    ) -> Result<Self, CertificateError> {
+        let live = Live::new(1, snapshot, &registry, &metrics, None)?;
+        let edge = Self {
+            live: ArcSwap::from_pointee(live),
+            generations: AtomicU64::new(1),
+            registry,
+            metrics,
+            requests: TaskTracker::new(),
+            leaving: AtomicBool::new(false),
+        };
+        edge.note_loaded();
+        Ok(edge)
+    }
+
+    /// The config in force.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Makes a config ready to be put in force: everything that can fail.
+    ///
+    /// # Errors
+    ///
+    /// A certificate that cannot be used.
+    pub(crate) fn prepare(&self, snapshot: Snapshot) -> Result<Live, CertificateError> {
+        let generation = self.generations.load(Relaxed) + 1;
+        Live::new(
+            generation,
+            snapshot,
+            &self.registry,
+            &self.metrics,
+            Some(&self.live()),
+        )
+    }
+
+    /// Puts a prepared config in force. Only `reload` calls it, one at a time.
+    pub(crate) fn replace(&self, live: Live) {
+        self.generations.store(live.generation, Relaxed);
+        self.live.store(Arc::new(live));
+        self.registry.sweep();
+        self.note_loaded();
+    }
+
+    fn note_loaded(&self) {
+        let live = self.live();
+        let now = i64::try_from(live.since.as_secs()).unwrap_or(i64::MAX);
+        self.metrics
+            .config_generation
+            .set(i64::try_from(live.generation).unwrap_or(i64::MAX));
+        self.metrics.config_loaded.inc();
+        self.metrics.config_loaded_at.set(now);
+        let sets = live
+            .snapshot
+            .listeners
+            .iter()
+            .filter_map(|listener| listener.tls.as_ref());
+        let expired = sets
+            .flat_map(|set| &set.certificates)
+            .filter(|certificate| certificate.not_after < now);
+        self.metrics
+            .certificates_expired
+            .set(i64::try_from(expired.count()).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the process is stopping.
+    pub fn leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
+    /// From now on the process is stopping.
+    pub fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+}
+
+impl Live {
+    fn new(
+        generation: u64,
+        snapshot: Snapshot,
+        registry: &Registry,
+        metrics: &Metrics,
+        before: Option<&Self>,
+    ) -> Result<Self, CertificateError> {
+        let mut listeners = Vec::with_capacity(snapshot.listeners.len());
+        for config in &snapshot.listeners {
+            let certificates = config
+                .tls
+                .as_deref()
+                .map(Certificates::new)
+                .transpose()?
+                .map(Arc::new);
+            listeners.push(LiveListener {
+                config: config.clone(),
+                certificates,
+            });
+        }
+        let mut tenant_headers: Vec<_> = snapshot
+            .services
+            .iter()
+            .filter_map(|service| service.tenant_header.clone())
+            .collect();
+        tenant_headers.sort_unstable();
+        tenant_headers.dedup();
+        Ok(Self {
+            generation,
+            since: clock::unix(),
+            client: Arc::new(snapshot.client.clone()),
+            services: snapshot
+                .services
+                .iter()
+                .map(|service| registry.service(&service.name, metrics))
+                .collect(),
+            pools: snapshot
+                .pools
+                .iter()
+                .map(|pool| registry.pool(pool))
+                .collect(),
+            affinity_keys: AffinityKeys::new(
+                &snapshot.affinity_keys,
+                before.map(|live| &live.affinity_keys),
+            ),
+            listeners,
+            tenant_headers,
+            snapshot,
+        })
+    }
+
+    /// The listener with this configured address.
+    pub fn listener(&self, address: SocketAddr) -> Option<&LiveListener> {
+        self.listeners
+            .iter()
+            .find(|listener| listener.config.address == address)
+    }
+}

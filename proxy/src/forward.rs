@@ -1,0 +1,396 @@
+//! Admission and the attempts of one request: a seat, a connection, the relay, and what may be tried again.
+//!
+//! Repeated is only what cannot have happened twice: nothing was written (then anything), or a safe method without a
+//! body of which no answer came (RFC 9110 §9.2.2). A connection that was idle too long and broke at the first use is
+//! replaced by a fresh one without counting against the endpoint or the retry budget.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use schleuse_config::{Isolation, Pool, Service};
+use schleuse_core::{EndpointId, Failure, Outcome, Refusal, RegionalKey, identify::Identified};
+use schleuse_http1::{BodyLength, HeadLimits, Known, RequestHead, ResponseHead, ResponseTo};
+use smallvec::SmallVec;
+
+use crate::{
+    affinity::{self, cookie},
+    clock,
+    context::RequestContext,
+    deadlines::{Deadlines, Limit, Stop},
+    exchange::{Answer, BodyIn, ClientError, Responder, http1::lend},
+    gateway::TENANT_COOKIE,
+    outgoing,
+    registry::HeldSlot,
+    upstream::{
+        Group, Upstream, idle,
+        relay::{Compose, Fault, Outgoing, RelayPolicy, Relayed, relay},
+    },
+};
+
+/// What a request is forwarded by; the same for all its attempts.
+#[derive(Debug)]
+pub struct Forwarding<'f> {
+    /// The request's head.
+    pub head: &'f RequestHead,
+    /// Its service.
+    pub service: &'f Service,
+    /// Tenant and pool.
+    pub found: Identified,
+    /// Of the task that runs the exchange.
+    pub deadlines: &'f Deadlines,
+}
+
+/// Forwards the request and its answer.
+///
+/// # Errors
+///
+/// Why there is no complete answer; `None` when the client left. `responder.begun()` tells whether it saw a part.
+pub async fn run<B: BodyIn, R: Responder>(
+    context: &mut RequestContext<'_>,
+    forwarding: &Forwarding<'_>,
+    body: &mut B,
+    responder: &mut R,
+) -> Result<(), Option<Refusal>> {
+    let live = context.live.clone();
+    let index = forwarding.found.pool.0 as usize;
+    let (Some(config), Some(pool)) = (live.snapshot.pools.get(index), live.pools.get(index)) else {
+        return Err(Some(Refusal::NoEndpoint));
+    };
+    let session = session_tag(context, forwarding, config);
+    let mut tried: SmallVec<[EndpointId; 4]> = SmallVec::new();
+    loop {
+        let slot = pool.arrive(config, &tried, session).map_err(Some)?;
+        let attempt = Attempt {
+            context: &mut *context,
+            forwarding,
+            config,
+            session,
+            slot: Some(slot),
+        };
+        let failed = match attempt.run(body, responder).await {
+            Ok(()) => return Ok(()),
+            Err(failed) => failed,
+        };
+        tried.extend(failed.endpoint);
+        if !failed.repeatable || responder.begun() || !pool.retry_allowed(config, &tried) {
+            return Err(failed.refusal);
+        }
+        context.edge.metrics.retries.inc();
+    }
+}
+
+/// The tag in the affinity cookie, when the service keeps sessions.
+fn session_tag(
+    context: &RequestContext<'_>,
+    forwarding: &Forwarding<'_>,
+    pool: &Pool,
+) -> Option<u64> {
+    forwarding.service.affinity.as_ref()?;
+    let cookies = forwarding
+        .head
+        .fields()
+        .filter(|field| field.known == Known::Cookie);
+    let mut values = cookies.filter_map(|field| cookie(field.value, affinity::COOKIE));
+    values
+        .find_map(|value| context.live.affinity_keys.decode(&pool.name, value))
+        .map(|session| session.tag)
+}
+
+struct Failed {
+    endpoint: Option<EndpointId>,
+    refusal: Option<Refusal>,
+    repeatable: bool,
+}
+
+/// One attempt: it holds a seat until the endpoint's last byte.
+struct Attempt<'a, 'e, 'f> {
+    context: &'a mut RequestContext<'e>,
+    forwarding: &'a Forwarding<'f>,
+    config: &'a Arc<Pool>,
+    session: Option<u64>,
+    slot: Option<HeldSlot>,
+}
+
+impl Attempt<'_, '_, '_> {
+    async fn run<B: BodyIn, R: Responder>(
+        mut self,
+        body: &mut B,
+        responder: &mut R,
+    ) -> Result<(), Failed> {
+        let started = clock::now();
+        self.note_attempt();
+        let written = AtomicBool::new(false);
+        let relayed = self.relay(body, responder, &written).await;
+        let status = self.context.learnt.status;
+        match relayed {
+            Ok((relayed, upstream)) => {
+                let first_byte = relayed.first_byte_at - started;
+                self.context.learnt.first_byte = Some(first_byte);
+                if let Some(slot) = self.slot.take() {
+                    slot.depart(Outcome::Answered { status, first_byte });
+                }
+                if relayed.reusable {
+                    upstream.park(self.group());
+                } else {
+                    drop(upstream);
+                }
+                if !relayed.tunnel && responder.end(&relayed.trailers).await.is_err() {
+                    self.context.learnt.aborted = true;
+                }
+                Ok(())
+            }
+            Err(fault) => Err(self.fail(&fault, responder.begun(), written.load(Relaxed))),
+        }
+    }
+
+    fn note_attempt(&mut self) {
+        let learnt = &mut self.context.learnt;
+        learnt.attempts += 1;
+        if let Some(slot) = &self.slot {
+            learnt.endpoint = Some(slot.connections().address());
+            if slot.affinity_lost() {
+                self.context.edge.metrics.affinity_lost.inc();
+            }
+        }
+    }
+
+    fn fail(&mut self, fault: &Fault, begun: bool, written: bool) -> Failed {
+        let (outcome, refusal) = judge(fault);
+        let endpoint = self.slot.as_ref().and_then(HeldSlot::endpoint);
+        if let Some(slot) = self.slot.take() {
+            slot.depart(outcome);
+        }
+        let endpoints_fault = matches!(outcome, Outcome::Failed(_))
+            && !matches!(fault, Fault::Expired(Limit::Exchange));
+        Failed {
+            endpoint,
+            refusal,
+            repeatable: endpoints_fault && !begun && (!written || self.is_safe()),
+        }
+    }
+
+    /// Safe method, nothing of a body that a repetition would lack.
+    fn is_safe(&self) -> bool {
+        let head = self.forwarding.head;
+        head.body() == BodyLength::Empty
+            && !head.websocket()
+            && matches!(head.method(), "GET" | "HEAD" | "OPTIONS")
+    }
+
+    async fn relay<B: BodyIn, R: Responder>(
+        &mut self,
+        body: &mut B,
+        responder: &mut R,
+        written: &AtomicBool,
+    ) -> Result<(Relayed, Upstream), Fault> {
+        let policy = self.relay_policy();
+        let mut upstream = self.connection(true).await?;
+        loop {
+            let head = self.forwarding.head;
+            let mut out = lend();
+            let Identified { tenant, strip, .. } = self.forwarding.found;
+            outgoing::compose(
+                &mut out,
+                self.context,
+                head,
+                self.forwarding.service,
+                tenant,
+                strip,
+            );
+            let asked = ResponseTo {
+                head_request: head.method() == "HEAD",
+                upgrade_asked: head.websocket(),
+            };
+            let outgoing = Outgoing {
+                head: out,
+                framing: head.body(),
+                written,
+                asked,
+            };
+            let deadlines = self.forwarding.deadlines;
+            let mut compose = ComposeAnswer { attempt: self };
+            match relay(
+                &mut upstream,
+                outgoing,
+                body,
+                responder,
+                &mut compose,
+                deadlines,
+                &policy,
+            )
+            .await
+            {
+                Ok(relayed) => return Ok((relayed, upstream)),
+                Err(Fault::Reset) if upstream.reused() && !responder.begun() && self.is_safe() => {
+                    upstream = self.connection(false).await?;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    fn relay_policy(&self) -> RelayPolicy {
+        let client = &self.context.live.client;
+        RelayPolicy {
+            first_byte: self.config.timeouts.first_byte,
+            idle: self.config.timeouts.idle,
+            body_bytes_max: self.forwarding.service.body_bytes_max,
+            head: HeadLimits {
+                bytes_max: client.head_bytes_max,
+                fields_max: client.head_fields_max,
+            },
+        }
+    }
+
+    /// An idle connection of the group, when `reuse`, or a new one.
+    async fn connection(&self, reuse: bool) -> Result<Upstream, Fault> {
+        let Some(slot) = &self.slot else {
+            return Err(Fault::Reset);
+        };
+        let metrics = &self.context.edge.metrics;
+        if reuse && let Some(upstream) = idle::take(slot.connections(), self.group()) {
+            metrics.upstream_reused.inc();
+            return Ok(upstream);
+        }
+        let deadlines = self.forwarding.deadlines;
+        deadlines.set_after(Limit::Connect, self.config.timeouts.connect);
+        let opened = async {
+            let lease = slot
+                .connections()
+                .lease(self.config.connections_max, deadlines)
+                .await?;
+            Upstream::connect(lease, deadlines).await
+        }
+        .await;
+        deadlines.clear(Limit::Connect);
+        metrics.upstream_connections.inc();
+        opened.map_err(|stop| match stop {
+            Stop::Io(_) => Fault::Unreachable,
+            Stop::Expired(limit) => Fault::Expired(limit),
+        })
+    }
+
+    fn group(&self) -> Group {
+        let Identified {
+            service, tenant, ..
+        } = self.forwarding.found;
+        let number = self
+            .context
+            .live
+            .services
+            .get(service.0 as usize)
+            .map_or(u32::MAX, |service| service.number);
+        let isolated = self.forwarding.service.isolation == Isolation::Tenant;
+        Group {
+            service: number,
+            tenant: isolated.then_some(tenant),
+        }
+    }
+}
+
+/// Adds our fields to the endpoint's head.
+struct ComposeAnswer<'c, 'a, 'e, 'f> {
+    attempt: &'c mut Attempt<'a, 'e, 'f>,
+}
+
+impl Compose for ComposeAnswer<'_, '_, '_, '_> {
+    fn begin<R: Responder>(&mut self, responder: &mut R, head: &ResponseHead) {
+        let attempt = &mut *self.attempt;
+        attempt.context.learnt.status = head.status();
+        let tenant_cookie = attempt.tenant_cookie();
+        let affinity_cookie = attempt.affinity_cookie();
+        let mut fields: SmallVec<[(&str, &[u8]); 3]> = SmallVec::new();
+        for cookie in [&tenant_cookie, &affinity_cookie].into_iter().flatten() {
+            fields.push(("Set-Cookie", cookie.as_bytes()));
+        }
+        if attempt.context.edge.leaving() {
+            responder.close_after();
+        }
+        if head.status() == 101
+            && let Some(slot) = attempt.slot.take()
+        {
+            slot.depart(Outcome::Released); // a tunnel is no longer a request that a seat is for
+        }
+        let answer = Answer {
+            status: head.status(),
+            upstream: Some(head),
+            fields: &fields,
+        };
+        responder.begin(&answer, head.body());
+    }
+}
+
+impl Attempt<'_, '_, '_> {
+    /// Carries the tenant through the rest of a form, once it was found by another way.
+    fn tenant_cookie(&self) -> Option<String> {
+        let Identified {
+            tenant,
+            cookie_stale,
+            ..
+        } = self.forwarding.found;
+        (cookie_stale && self.forwarding.service.tenant_cookie).then(|| {
+            let mut digits = [0; RegionalKey::DIGITS_MAX];
+            format!(
+                "{TENANT_COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Secure",
+                tenant.text(&mut digits)
+            )
+        })
+    }
+
+    /// Ties the session to its endpoint, anew when it moved or half of its life is over.
+    fn affinity_cookie(&self) -> Option<String> {
+        let affinity = self.forwarding.service.affinity.as_ref()?;
+        let address = self.slot.as_ref()?.connections().address();
+        let tag = schleuse_core::affinity::endpoint_tag(address);
+        let keys = &self.context.live.affinity_keys;
+        if self.session == Some(tag) && !self.renewal_due(affinity.ttl) {
+            return None;
+        }
+        keys.set_cookie(&self.config.name, tag, affinity)
+    }
+
+    fn renewal_due(&self, ttl: Duration) -> bool {
+        let cookies = self
+            .forwarding
+            .head
+            .fields()
+            .filter(|field| field.known == Known::Cookie);
+        let mut values = cookies.filter_map(|field| cookie(field.value, affinity::COOKIE));
+        let keys = &self.context.live.affinity_keys;
+        let session = values.find_map(|value| keys.decode(&self.config.name, value));
+        session.is_none_or(|session| session.due_for_renewal(ttl, clock::unix().as_secs()))
+    }
+}
+
+/// Who is to blame, and what the client gets to see.
+fn judge(fault: &Fault) -> (Outcome, Option<Refusal>) {
+    use Outcome::{Abandoned, Failed as By};
+    match fault {
+        Fault::Client(ClientError::Gone) => (Abandoned, None),
+        Fault::Client(ClientError::Invalid(reject)) => (
+            Abandoned,
+            Some(Refusal::BadRequest(reject.label(), reject.status())),
+        ),
+        Fault::Client(ClientError::Expired(Limit::ClientRead)) => {
+            (Abandoned, Some(Refusal::ClientBodyTimeout))
+        }
+        Fault::Client(ClientError::Expired(Limit::Exchange)) | Fault::Expired(Limit::Exchange) => {
+            (By(Failure::Timeout), Some(Refusal::ExchangeTimeout))
+        }
+        Fault::Client(ClientError::Expired(_)) => (Abandoned, Some(Refusal::ClientTooSlow)),
+        Fault::TooLarge => (Abandoned, Some(Refusal::BodyTooLarge)),
+        Fault::Unreachable => (By(Failure::Connect), Some(Refusal::ConnectFailed)),
+        Fault::Reset => (By(Failure::Reset), Some(Refusal::UpstreamReset)),
+        Fault::Invalid(_) | Fault::TooManyInterims => {
+            (By(Failure::Garbage), Some(Refusal::UpstreamInvalid))
+        }
+        Fault::Expired(Limit::Connect) => (By(Failure::Connect), Some(Refusal::ConnectTimeout)),
+        Fault::Expired(Limit::FirstByte) => (By(Failure::Timeout), Some(Refusal::FirstByteTimeout)),
+        Fault::Expired(_) => (By(Failure::Timeout), Some(Refusal::UpstreamIdleTimeout)),
+    }
+}

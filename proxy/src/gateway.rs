@@ -1,0 +1,254 @@
+//! The pipeline of one request. Read this first: every step of `docs/request.md` is one call below.
+//!
+//! Identify → check → admit → forward → account. Each step decides by one call of the core and ends either in the next
+//! step or in a [`Refusal`]; whatever it takes is held by a value that gives it back when dropped.
+
+use std::{net::IpAddr, sync::Arc};
+
+use schleuse_config::{ClientPolicy, Service};
+use schleuse_core::{
+    Refusal,
+    host::{HostBuffer, normalize_host},
+    identify::{Facts, Identified},
+};
+use schleuse_http1::{BodyLength, Known, RequestHead};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::{
+    affinity::cookie,
+    connection::{ConnectionInfo, Handler},
+    context::RequestContext,
+    deadlines::Limit,
+    edge::Edge,
+    exchange::{Exchange, Parts, Responder},
+    forward::{self, Forwarding},
+    forwarding, respond,
+};
+
+/// Name of the cookie that carries the tenant through the rest of a form.
+pub const TENANT_COOKIE: &str = "schleuse-tenant";
+
+/// Answers the public listeners.
+#[derive(Debug)]
+pub struct Gateway {
+    edge: Arc<Edge>,
+}
+
+impl Gateway {
+    /// For this proxy.
+    pub fn new(edge: Arc<Edge>) -> Self {
+        Self { edge }
+    }
+}
+
+/// Counts a request in flight, for the metric and for stopping.
+#[derive(Debug)]
+pub struct InFlight {
+    edge: Arc<Edge>,
+    _request: TaskTrackerToken,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.edge.metrics.in_flight.dec();
+    }
+}
+
+impl Handler for Gateway {
+    type Token = InFlight;
+
+    fn policy(&self) -> Arc<ClientPolicy> {
+        self.edge.live().client.clone()
+    }
+
+    fn leaving(&self) -> bool {
+        self.edge.leaving()
+    }
+
+    fn enter(&self) -> InFlight {
+        self.edge.metrics.in_flight.inc();
+        InFlight {
+            edge: self.edge.clone(),
+            _request: self.edge.requests.token(),
+        }
+    }
+
+    async fn serve<E: Exchange>(&self, exchange: &mut E, info: &ConnectionInfo) {
+        let Parts {
+            head,
+            mut body,
+            mut responder,
+            deadlines,
+        } = exchange.split();
+        let mut context = RequestContext::new(&self.edge, info, Some(head));
+        let answered = match prepare(&mut context, head) {
+            Ok(Step::Forward(service, found)) => {
+                deadlines.set_after(Limit::Exchange, service.timeout);
+                let forwarding = Forwarding {
+                    head,
+                    service: &service,
+                    found,
+                    deadlines,
+                };
+                forward::run(&mut context, &forwarding, &mut body, &mut responder).await
+            }
+            Ok(Step::Redirect(location)) => {
+                context.learnt.status = 308;
+                let _ = respond::redirect(&mut responder, &location).await;
+                Ok(())
+            }
+            Err(refusal) => Err(Some(refusal)),
+        };
+        if let Err(reason) = answered {
+            conclude(&mut context, &mut responder, reason).await;
+        }
+        if self.leaving() {
+            responder.close_after();
+        }
+        context.learnt.sent_bytes = responder.sent_bytes();
+    }
+
+    async fn refuse<R: Responder>(
+        &self,
+        responder: &mut R,
+        refusal: Refusal,
+        info: &ConnectionInfo,
+    ) {
+        let mut context = RequestContext::new(&self.edge, info, None);
+        conclude(&mut context, responder, Some(refusal)).await;
+    }
+}
+
+/// Answers a refusal while that is possible, and otherwise makes the client notice. No reason: the client left.
+async fn conclude<R: Responder>(
+    context: &mut RequestContext<'_>,
+    responder: &mut R,
+    reason: Option<Refusal>,
+) {
+    context.learnt.refusal = reason;
+    if responder.begun() {
+        context.learnt.aborted = true;
+        responder.abort();
+        return;
+    }
+    let Some(refusal) = reason else { return };
+    context.learnt.status = refusal.status();
+    // A client that left meanwhile does not see it; the log does.
+    let _ = respond::refuse(responder, refusal, &context.reference, context.head).await;
+}
+
+enum Step {
+    Forward(Arc<Service>, Identified),
+    Redirect(String),
+}
+
+/// Everything that is decided before a backend is involved.
+fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step, Refusal> {
+    let mut buffer = HostBuffer::default();
+    let host = normalize_host(head.host(), &mut buffer).map_err(|_| Refusal::UnknownHost)?;
+    if context.trusted {
+        context.client = forwarding::client(
+            head,
+            context.info.peer_ip(),
+            &context.live.snapshot.trusted_proxies,
+        );
+    }
+    check_certificate(context, host)?;
+    if let Some(location) = https_location(context, host, head) {
+        return Ok(Step::Redirect(location));
+    }
+    let found = identify(context, head, host)?;
+    context.identified = Some(found);
+    let service = context.service().cloned().ok_or(Refusal::UnknownHost)?;
+    check_network(&service, context.client)?;
+    if let BodyLength::Length(length) = head.body()
+        && length > service.body_bytes_max
+    {
+        return Err(Refusal::BodyTooLarge);
+    }
+    Ok(Step::Forward(service, found))
+}
+
+fn identify(
+    context: &RequestContext<'_>,
+    head: &RequestHead,
+    host: &str,
+) -> Result<Identified, Refusal> {
+    let live = &context.live;
+    let tenant_cookie = head
+        .fields()
+        .filter(|field| field.known == Known::Cookie)
+        .find_map(|field| cookie(field.value, TENANT_COOKIE))
+        .map(|value| std::str::from_utf8(value).unwrap_or_default());
+    let header = context
+        .trusted
+        .then(|| tenant_header(context, head))
+        .flatten();
+    let facts = Facts {
+        host,
+        path: head.path(),
+        query: head.query(),
+        cookie: tenant_cookie,
+        header,
+    };
+    live.snapshot
+        .routes
+        .identify(&facts)
+        .map_err(|reason| reason.refusal())
+}
+
+/// The field by which a trusted proxy names the tenant.
+fn tenant_header<'h>(context: &RequestContext<'_>, head: &'h RequestHead) -> Option<&'h str> {
+    let names = &context.live.tenant_headers;
+    let is_named = |field: &schleuse_http1::Field<'_>| {
+        names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(field.name))
+    };
+    let field = head.fields().find(is_named)?;
+    std::str::from_utf8(field.value).ok()
+}
+
+fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {
+    if service.allow_from.is_empty() || service.allow_from.contains(client) {
+        Ok(())
+    } else {
+        Err(Refusal::NotAllowed)
+    }
+}
+
+/// 421 when the certificate for this host is not the one that the connection was opened with (RFC 9110 §15.5.20).
+fn check_certificate(context: &RequestContext<'_>, host: &str) -> Result<(), Refusal> {
+    let Some(tls) = &context.info.tls else {
+        return Ok(());
+    };
+    let listener = context.live.listener(context.info.listener);
+    let Some(certificates) = listener.and_then(|listener| listener.certificates.as_ref()) else {
+        return Ok(());
+    };
+    let served = certificates.find(tls.server_name.as_deref());
+    if certificates.find(Some(host)) == served {
+        Ok(())
+    } else {
+        Err(Refusal::Misdirected)
+    }
+}
+
+fn https_location(context: &RequestContext<'_>, host: &str, head: &RequestHead) -> Option<String> {
+    let port = context
+        .live
+        .listener(context.info.listener)?
+        .config
+        .redirect_https_port?;
+    let target = if head.path() == "*" {
+        "/"
+    } else {
+        head.target()
+    };
+    let port = if port == 443 {
+        String::new()
+    } else {
+        format!(":{port}")
+    };
+    Some(format!("https://{host}{port}{target}"))
+}

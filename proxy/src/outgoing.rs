@@ -1,0 +1,173 @@
+//! The request head as the backend gets it: composed from the parsed form, never copied.
+//!
+//! Order matters for safety. First go the received end-to-end fields (hop-by-hop ones, and those named in `Connection`,
+//! are gone by then), without framing and without everything that only we may say; then what the operator sets; then
+//! ours. A client can so neither set nor remove a field that a backend believes.
+
+use bytes::BytesMut;
+use schleuse_config::{HeaderPart, HeaderValue, Service};
+use schleuse_core::{RegionalKey, TenantId};
+use schleuse_http1::{
+    BodyLength, Field, Known, RequestHead,
+    encode::{
+        write_chunked_coding, write_content_length, write_field, write_head_end, write_request_line,
+    },
+};
+
+use crate::{
+    context::RequestContext,
+    forwarding,
+    reference::{new_traceparent, valid_request_id, valid_traceparent},
+    text::push_ip,
+};
+
+/// Writes the head for `service` and `tenant` into `out`.
+pub fn compose(
+    out: &mut BytesMut,
+    context: &RequestContext<'_>,
+    head: &RequestHead,
+    service: &Service,
+    tenant: TenantId,
+    strip: usize,
+) {
+    write_target(out, head, service, strip);
+    write_field(out, "Host", head.host().as_bytes());
+    let traced = head.get(Known::Traceparent).is_some_and(valid_traceparent);
+    for field in head.fields().filter(|field| passes(field, service, traced)) {
+        write_field(out, field.name, field.value);
+    }
+    for (name, value) in &service.headers_set {
+        write_set_field(out, name, value, context, service, tenant);
+    }
+    if !traced {
+        write_field(out, "traceparent", &new_traceparent(&context.reference));
+    }
+    write_field(out, "X-Request-Id", request_id(context, head));
+    forwarding::write(out, head, context.info, context.trusted);
+    out.extend_from_slice(b"Via: 1.1 schleuse\r\n");
+    write_field(out, "Schleuse-Service", service.name.as_bytes());
+    write_field(
+        out,
+        "Schleuse-Tenant",
+        tenant.text(&mut [0; RegionalKey::DIGITS_MAX]).as_bytes(),
+    );
+    match head.body() {
+        BodyLength::Length(length) => write_content_length(out, length),
+        BodyLength::Chunked => write_chunked_coding(out),
+        BodyLength::Empty | BodyLength::UntilClose => {}
+    }
+    if head.websocket() {
+        out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: websocket\r\n");
+    }
+    write_head_end(out);
+}
+
+/// How the body is framed towards the backend.
+pub fn framing(head: &RequestHead) -> BodyLength {
+    head.body()
+}
+
+/// The request id of a trusted proxy is kept, so that one name holds over all hops.
+fn request_id<'a>(context: &'a RequestContext<'_>, head: &'a RequestHead) -> &'a [u8] {
+    let received = context
+        .trusted
+        .then(|| head.get(Known::XRequestId))
+        .flatten();
+    received
+        .filter(|id| valid_request_id(id))
+        .unwrap_or(context.reference.as_str().as_bytes())
+}
+
+/// Path and query go out byte for byte, but for the prefix that the operator has cut or added.
+fn write_target(out: &mut BytesMut, head: &RequestHead, service: &Service, strip: usize) {
+    let cut = if service.strip_prefix { strip } else { 0 };
+    if (cut == 0 && service.add_prefix.is_empty()) || head.path() == "*" {
+        return write_request_line(out, head.method(), head.target());
+    }
+    out.extend_from_slice(head.method().as_bytes());
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(service.add_prefix.as_bytes());
+    let path = head.path().get(cut..).unwrap_or_default();
+    out.extend_from_slice(if path.is_empty() {
+        b"/"
+    } else {
+        path.as_bytes()
+    });
+    if let Some(query) = head.query() {
+        out.extend_from_slice(b"?");
+        out.extend_from_slice(query.as_bytes());
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// Whether a received field is passed on as it is.
+fn passes(field: &Field<'_>, service: &Service, traced: bool) -> bool {
+    if field.hop_by_hop || forwarding::describes_hops(field.known) {
+        return false;
+    }
+    match field.known {
+        Known::Host
+        | Known::ContentLength
+        | Known::TransferEncoding
+        | Known::XRequestId
+        | Known::SchleuseService
+        | Known::SchleuseTenant
+        | Known::SchleuseOther => false,
+        Known::Traceparent | Known::Tracestate => traced,
+        _ => {
+            let named = |name: &str| name.eq_ignore_ascii_case(field.name);
+            !service.headers_set.iter().any(|(name, _)| named(name))
+                && !service.headers_remove.iter().any(|name| named(name))
+        }
+    }
+}
+
+fn write_set_field(
+    out: &mut BytesMut,
+    name: &str,
+    value: &HeaderValue,
+    context: &RequestContext<'_>,
+    service: &Service,
+    tenant: TenantId,
+) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    for part in &value.0 {
+        match part {
+            HeaderPart::Text(text) => out.extend_from_slice(text.as_bytes()),
+            HeaderPart::TenantArs => {
+                out.extend_from_slice(tenant.text(&mut [0; RegionalKey::DIGITS_MAX]).as_bytes());
+            }
+            HeaderPart::TenantName => {
+                percent_encode(
+                    out,
+                    context
+                        .live
+                        .snapshot
+                        .register
+                        .name(tenant)
+                        .unwrap_or_default(),
+                );
+            }
+            HeaderPart::Service => out.extend_from_slice(service.name.as_bytes()),
+            HeaderPart::ClientIp => push_ip(out, context.client),
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Field values are ASCII (RFC 9110 §5.5); names of places are not.
+fn percent_encode(out: &mut BytesMut, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            out.extend_from_slice(&[byte]);
+        } else {
+            out.extend_from_slice(&[
+                b'%',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Active health checks: one probe per endpoint and interval, whoever uses it, jittered so that they do not come in step.
+//!
+//! One loop decides each tick which endpoints are due; probes run beside each other, bounded in number, so that a
+//! thousand dead endpoints neither delay the living ones nor cost more than a bounded number of sockets.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use schleuse_config::{Health, Pool as PoolConfig};
+use schleuse_core::{EndpointId, HealthChange, Timestamp};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::Semaphore,
+    time::timeout,
+};
+
+use crate::{
+    clock,
+    edge::Edge,
+    log::{self, Level},
+    reference,
+    registry::Pool,
+    tasks::spawn,
+};
+
+/// How often the loop looks for endpoints that are due.
+const TICK: Duration = Duration::from_millis(100);
+/// Probes under way at once.
+const PROBES_MAX: usize = 64;
+/// Probes begun per tick: at most 200 a second, however many endpoints a config names.
+const PROBES_PER_TICK: usize = 20;
+
+/// Probes for the life of the process.
+pub async fn run(edge: Arc<Edge>) {
+    let places = Arc::new(Semaphore::new(PROBES_MAX));
+    let mut due: HashMap<(String, SocketAddr), Timestamp> = HashMap::new();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let now = clock::now();
+        let live = edge.live();
+        let mut begun = 0;
+        for (pool, config) in live.pools.iter().zip(&live.snapshot.pools) {
+            let Some(health) = &config.health else {
+                continue;
+            };
+            for (view, _) in pool
+                .views(config)
+                .into_iter()
+                .filter(|(view, _)| view.listed)
+            {
+                let next = due
+                    .entry((config.name.clone(), view.address))
+                    .or_insert(now);
+                if *next > now || begun == PROBES_PER_TICK {
+                    continue;
+                }
+                let Ok(place) = places.clone().try_acquire_owned() else {
+                    continue;
+                };
+                begun += 1;
+                *next = now + jittered(health.interval);
+                let probe = Probe {
+                    edge: edge.clone(),
+                    pool: pool.clone(),
+                    config: config.clone(),
+                    endpoint: view.id,
+                    address: view.address,
+                };
+                spawn(async move {
+                    probe.run().await;
+                    drop(place);
+                });
+            }
+        }
+        due.retain(|_, next| *next + Duration::from_hours(1) > now); // endpoints that are gone
+    }
+}
+
+/// ±10 %.
+fn jittered(interval: Duration) -> Duration {
+    let tenth = interval / 10;
+    let span = u64::try_from(tenth.as_micros())
+        .unwrap_or(u64::MAX)
+        .saturating_mul(2)
+        .max(1);
+    interval.saturating_sub(tenth) + Duration::from_micros(reference::draw() % span)
+}
+
+struct Probe {
+    edge: Arc<Edge>,
+    pool: Arc<Pool>,
+    config: Arc<PoolConfig>,
+    endpoint: EndpointId,
+    address: SocketAddr,
+}
+
+impl Probe {
+    async fn run(self) {
+        let Some(health) = &self.config.health else {
+            return;
+        };
+        let ok = timeout(health.timeout, ask(self.address, health))
+            .await
+            .is_ok_and(|answer| answer.is_ok_and(|ok| ok));
+        self.edge
+            .metrics
+            .probes
+            .with_label_values(&[if ok { "ok" } else { "failed" }])
+            .inc();
+        let Some(change) = self.pool.probed(&self.config, self.endpoint, ok) else {
+            return;
+        };
+        let (level, event) = match change {
+            HealthChange::Healthy => (Level::Info, "endpoint_healthy"),
+            HealthChange::Unhealthy => (Level::Warn, "endpoint_unhealthy"),
+        };
+        log::event(
+            level,
+            event,
+            &[
+                ("pool", self.pool.name()),
+                ("endpoint", &self.address.to_string()),
+            ],
+        );
+    }
+}
+
+/// Whether the endpoint accepts a connection and, with a path, answers 200–399.
+async fn ask(address: SocketAddr, health: &Health) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(address).await?;
+    let Some(path) = &health.path else {
+        return Ok(true);
+    };
+    let host = health.host.clone().unwrap_or_else(|| address.to_string());
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: schleuse-probe\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    // `HTTP/1.1 200` is all that counts.
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await?;
+    Ok(start.starts_with(b"HTTP/1.") && matches!(start[9], b'2' | b'3') && start[8] == b' ')
+}

@@ -1,0 +1,282 @@
+//! Runtime state that outlives every reload, keyed by identity: a pool by its name, an endpoint by pool and address, a
+//! service by its name.
+//!
+//! A config never holds any of it; a new snapshot finds what is there under the same names. Removing a pool and adding
+//! it again brings its state back as long as somebody still used it, otherwise it starts anew.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use schleuse_core::{
+    Admission, EndpointId, Mode, Outcome, PoolState, Refusal, Slot, endpoint::EndpointView,
+};
+
+use crate::{
+    clock, metrics::Metrics, metrics::ServiceMetrics, reference,
+    upstream::limit::EndpointConnections,
+};
+
+/// Everything that lives across reloads.
+#[derive(Debug)]
+pub struct Registry {
+    pools: DashMap<String, Arc<Pool>>,
+    services: DashMap<String, Arc<ServiceRuntime>>,
+    endpoint_numbers: Arc<AtomicU32>,
+    service_numbers: AtomicU32,
+    workers: usize,
+}
+
+impl Registry {
+    /// An empty one, for this many workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            pools: DashMap::new(),
+            services: DashMap::new(),
+            endpoint_numbers: Arc::default(),
+            service_numbers: AtomicU32::new(0),
+            workers,
+        }
+    }
+
+    /// The runtime of the pool of this name, with the endpoints of `config`.
+    pub fn pool(&self, config: &schleuse_config::Pool) -> Arc<Pool> {
+        let pool = self
+            .pools
+            .entry(config.name.clone())
+            .or_insert_with(|| {
+                Arc::new(Pool::new(
+                    &config.name,
+                    self.endpoint_numbers.clone(),
+                    self.workers,
+                ))
+            })
+            .clone();
+        pool.set_endpoints(config);
+        pool
+    }
+
+    /// The runtime of the service of this name.
+    pub fn service(&self, name: &str, metrics: &Metrics) -> Arc<ServiceRuntime> {
+        self.services
+            .entry(name.to_owned())
+            .or_insert_with(|| {
+                let number = self.service_numbers.fetch_add(1, Relaxed);
+                Arc::new(ServiceRuntime {
+                    number,
+                    metrics: metrics.service(name),
+                })
+            })
+            .clone()
+    }
+
+    /// Forgets pools and services that no snapshot and no request uses any more.
+    pub fn sweep(&self) {
+        self.pools.retain(|_, pool| Arc::strong_count(pool) > 1);
+        self.services
+            .retain(|_, service| Arc::strong_count(service) > 1);
+    }
+}
+
+/// What a service has across reloads.
+#[derive(Debug)]
+pub struct ServiceRuntime {
+    /// Unique in this process; part of the isolation group of its upstream connections.
+    pub number: u32,
+    /// Its counters.
+    pub metrics: ServiceMetrics,
+}
+
+/// The runtime of a pool: the core's state behind one short lock, and the count of connections per endpoint.
+#[derive(Debug)]
+pub struct Pool {
+    name: String,
+    guarded: Mutex<Guarded>,
+    endpoint_numbers: Arc<AtomicU32>,
+    workers: usize,
+}
+
+#[derive(Debug)]
+struct Guarded {
+    state: PoolState,
+    connections: FxHashMap<EndpointId, Arc<EndpointConnections>>,
+}
+
+impl Pool {
+    fn new(name: &str, endpoint_numbers: Arc<AtomicU32>, workers: usize) -> Self {
+        let guarded = Guarded {
+            state: PoolState::new(),
+            connections: FxHashMap::default(),
+        };
+        Self {
+            name: name.to_owned(),
+            guarded: Mutex::new(guarded),
+            endpoint_numbers,
+            workers,
+        }
+    }
+
+    /// Its name in the config.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn set_endpoints(&self, config: &schleuse_config::Pool) {
+        let mut guarded = self.guarded.lock();
+        let Guarded { state, connections } = &mut *guarded;
+        state.set_endpoints(&config.policy, &config.endpoints, clock::now());
+        let known: Vec<_> = state
+            .views(&config.policy, clock::now())
+            .map(|view| (view.id, view.address))
+            .collect();
+        connections.retain(|id, _| known.iter().any(|(known, _)| known == id));
+        for (id, address) in known {
+            connections.entry(id).or_insert_with(|| {
+                let number = self.endpoint_numbers.fetch_add(1, Relaxed);
+                Arc::new(EndpointConnections::new(number, address, self.workers))
+            });
+        }
+    }
+
+    /// Takes a seat for a request or its next attempt. `session` is the tag in its affinity cookie.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn arrive(
+        self: &Arc<Self>,
+        config: &Arc<schleuse_config::Pool>,
+        tried: &[EndpointId],
+        session: Option<u64>,
+    ) -> Result<HeldSlot, Refusal> {
+        let (now, draw) = (clock::now(), reference::draw());
+        let mut guarded = self.guarded.lock();
+        let preferred = session.map(|tag| guarded.state.session_endpoint(tag));
+        let admission = guarded
+            .state
+            .arrive(&config.policy, now, draw, tried, preferred);
+        let slot = match admission {
+            Admission::Go(slot) => slot,
+            Admission::Refuse(refusal) => return Err(refusal),
+        };
+        let Some(connections) = guarded.connections.get(&slot.endpoint).cloned() else {
+            guarded
+                .state
+                .depart(&config.policy, slot, Outcome::Abandoned, now);
+            return Err(Refusal::NoEndpoint);
+        };
+        Ok(HeldSlot {
+            pool: self.clone(),
+            config: config.clone(),
+            connections,
+            slot: Some(slot),
+        })
+    }
+
+    /// Whether the retry budget has one more attempt for a request that tried these.
+    pub fn retry_allowed(&self, config: &schleuse_config::Pool, tried: &[EndpointId]) -> bool {
+        self.guarded
+            .lock()
+            .state
+            .retry_allowed(&config.policy, tried, clock::now())
+    }
+
+    /// Takes a probe's result; whether the endpoint's health changed.
+    pub fn probed(
+        &self,
+        config: &schleuse_config::Pool,
+        endpoint: EndpointId,
+        ok: bool,
+    ) -> Option<schleuse_core::HealthChange> {
+        self.guarded
+            .lock()
+            .state
+            .probed(&config.policy, endpoint, ok, clock::now())
+    }
+
+    /// Drains an endpoint, puts it into maintenance, or back; false when there is none of this address.
+    pub fn set_mode(&self, address: SocketAddr, mode: Mode) -> bool {
+        self.guarded
+            .lock()
+            .state
+            .set_mode(address, mode, clock::now())
+    }
+
+    /// What its endpoints look like, with the connections open to each.
+    pub fn views(&self, config: &schleuse_config::Pool) -> Vec<(EndpointView, u32)> {
+        let guarded = self.guarded.lock();
+        let open = |id| {
+            guarded
+                .connections
+                .get(&id)
+                .map_or(0, |connections| connections.open())
+        };
+        guarded
+            .state
+            .views(&config.policy, clock::now())
+            .map(|view| {
+                let open = open(view.id);
+                (view, open)
+            })
+            .collect()
+    }
+
+    /// Its counters since the start.
+    pub fn totals(&self) -> schleuse_core::PoolTotals {
+        self.guarded.lock().state.totals()
+    }
+}
+
+/// A seat that is given back when dropped: a request that vanishes in any phase cannot leak one.
+#[derive(Debug)]
+pub struct HeldSlot {
+    pool: Arc<Pool>,
+    config: Arc<schleuse_config::Pool>,
+    connections: Arc<EndpointConnections>,
+    slot: Option<Slot>,
+}
+
+impl HeldSlot {
+    /// Whose seat it is.
+    pub fn endpoint(&self) -> Option<EndpointId> {
+        self.slot.as_ref().map(|slot| slot.endpoint)
+    }
+
+    /// The endpoint's connections.
+    pub fn connections(&self) -> &Arc<EndpointConnections> {
+        &self.connections
+    }
+
+    /// The session's own endpoint could not take it.
+    pub fn affinity_lost(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.affinity_lost)
+    }
+
+    /// Gives the seat back with what became of the request.
+    pub fn depart(mut self, outcome: Outcome) {
+        self.give_back(outcome);
+    }
+
+    fn give_back(&mut self, outcome: Outcome) {
+        if let Some(slot) = self.slot.take() {
+            self.pool
+                .guarded
+                .lock()
+                .state
+                .depart(&self.config.policy, slot, outcome, clock::now());
+        }
+    }
+}
+
+impl Drop for HeldSlot {
+    fn drop(&mut self) {
+        self.give_back(Outcome::Abandoned);
+    }
+}

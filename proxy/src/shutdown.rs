@@ -1,0 +1,92 @@
+//! Stopping: readiness goes first, then idle connections, then requests as they end, at most `drain_max`.
+//!
+//! pingora sends its shutdown signal, sleeps a fixed grace period and drops the runtimes; it waits neither for tasks of
+//! ours nor for a service. So the signal is held back here until the last exchange has ended: at once when idle
+//! (cloudflare/pingora#727). A second signal ends everything.
+
+use std::{io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{
+    edge::Edge,
+    log::{self, Level},
+    systemd,
+};
+
+/// Waits for a signal and then for the requests.
+#[derive(Debug)]
+pub struct DrainThenStop {
+    /// The proxy.
+    pub edge: Arc<Edge>,
+    /// Tells the workers.
+    pub leaving: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for DrainThenStop {
+    async fn recv(&self) -> ShutdownSignal {
+        match Signals::new() {
+            Ok(mut signals) => {
+                let name = signals.next().await;
+                self.drain(name, &mut signals).await;
+            }
+            Err(error) => log::event(
+                Level::Error,
+                "signals_unavailable",
+                &[("error", &error.to_string())],
+            ),
+        }
+        log::drain(Duration::from_secs(2));
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+impl DrainThenStop {
+    async fn drain(&self, signal: &str, signals: &mut Signals) {
+        log::event(Level::Info, "stopping", &[("signal", signal)]);
+        systemd::notify("STOPPING=1");
+        self.edge.leave();
+        self.leaving.send_replace(true);
+        let requests = &self.edge.requests;
+        requests.close();
+        let drain_max = self.edge.live().snapshot.drain_max;
+        tokio::select! {
+            drained = timeout(drain_max, requests.wait()) => if drained.is_err() {
+                log::event(Level::Warn, "drain_max_passed", &[("requests", &requests.len().to_string())]);
+            },
+            name = signals.next() => log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),
+        }
+        log::event(Level::Info, "stopped", &[]);
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Notices that a config file changed, whatever way it was written.
+//!
+//! Editors rename, Git checks out, kubelet swaps the `..data` symlink: the file's inode is gone after the first change,
+//! so a watch on the file sees only that one (traefik/traefik#5037). Watched are therefore the directories of every link
+//! in the chain of every file; what happened there is not interpreted. After a short calm the files are read, and their
+//! content decides. A slow poll is the net below: network file systems send no events.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::{sync::mpsc, time::timeout};
+
+use crate::{
+    log::{self, Level},
+    reload::Reloader,
+};
+
+/// Several events belong to one change; reading waits for this much calm.
+const CALM: Duration = Duration::from_millis(20);
+/// But not longer than this while events keep coming.
+const CALM_MAX: Duration = Duration::from_millis(200);
+/// Without any event.
+const POLL: Duration = Duration::from_secs(10);
+/// A chain of links longer than this is a loop.
+const LINKS_MAX: usize = 16;
+
+/// Reloads after each change, for the life of the process.
+pub async fn run(reloader: Arc<Reloader>) {
+    let (sender, mut events) = mpsc::channel::<()>(1);
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            let _ = sender.try_send(());
+        }
+    });
+    let mut watching = match watcher {
+        Ok(watcher) => Some(Watching {
+            watcher,
+            directories: BTreeSet::new(),
+        }),
+        Err(error) => {
+            log::event(
+                Level::Warn,
+                "watch_unavailable",
+                &[("error", &error.to_string())],
+            );
+            None
+        }
+    };
+    loop {
+        if let Some(watching) = &mut watching {
+            watching.follow(&reloader.state().files, reloader.path());
+        }
+        if timeout(POLL, events.recv()).await.is_ok() {
+            calm(&mut events).await;
+        }
+        let reloader = reloader.clone();
+        let _ = tokio::task::spawn_blocking(move || reloader.reload("file")).await;
+    }
+}
+
+async fn calm(events: &mut mpsc::Receiver<()>) {
+    let _ = timeout(CALM_MAX, async {
+        while timeout(CALM, events.recv())
+            .await
+            .is_ok_and(|event| event.is_some())
+        {}
+    })
+    .await;
+}
+
+struct Watching {
+    watcher: RecommendedWatcher,
+    directories: BTreeSet<PathBuf>,
+}
+
+impl Watching {
+    fn follow(&mut self, files: &[PathBuf], main: &Path) {
+        let wanted: BTreeSet<_> = files
+            .iter()
+            .map(PathBuf::as_path)
+            .chain([main])
+            .flat_map(directories)
+            .collect();
+        for gone in self.directories.difference(&wanted) {
+            let _ = self.watcher.unwatch(gone);
+        }
+        // A directory that was replaced has the same path and another inode: watching again is harmless otherwise.
+        for directory in &wanted {
+            let _ = self.watcher.watch(directory, RecursiveMode::NonRecursive);
+        }
+        self.directories = wanted;
+    }
+}
+
+/// The directories of a path and of everything it links to, and those of its directories that are links themselves
+/// (`..data` is one). A directory is also watched itself.
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut pending = vec![path.to_owned()];
+    while let Some(path) = pending.pop() {
+        if found.len() > LINKS_MAX * 4 {
+            break;
+        }
+        if path.is_dir() {
+            found.push(path.clone());
+        }
+        let mut prefix = PathBuf::new();
+        for component in path.components() {
+            prefix.push(component);
+            let Ok(target) = std::fs::read_link(&prefix) else {
+                continue;
+            };
+            let parent = prefix.parent().unwrap_or(Path::new("/")).to_owned();
+            let rest = path.strip_prefix(&prefix).unwrap_or(Path::new(""));
+            let next = parent.join(target).join(rest);
+            found.push(parent);
+            pending.push(next);
+        }
+        found.extend(path.parent().map(|parent| {
+            if parent.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                parent
+            }
+            .to_owned()
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_directories_of_every_link_in_the_chain_are_watched() {
+        // As kubelet lays a volume out: schleuse.yaml -> ..data/schleuse.yaml, ..data -> ..2026.
+        let volume = tempfile::tempdir().unwrap();
+        let root = volume.path();
+        std::fs::create_dir(root.join("..2026")).unwrap();
+        std::fs::write(root.join("..2026/schleuse.yaml"), "").unwrap();
+        symlink("..2026", root.join("..data")).unwrap();
+        symlink("..data/schleuse.yaml", root.join("schleuse.yaml")).unwrap();
+
+        let watched = directories(&root.join("schleuse.yaml"));
+
+        for directory in [root.to_owned(), root.join("..data"), root.join("..2026")] {
+            assert!(
+                watched.contains(&directory),
+                "{} is missing in {watched:?}",
+                directory.display()
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_to_itself_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        symlink("loop", directory.path().join("loop")).unwrap();
+        assert!(!directories(&directory.path().join("loop")).is_empty());
+    }
+}

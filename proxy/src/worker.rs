@@ -1,0 +1,258 @@
+//! A worker: one thread with a runtime of its own that accepts for all listeners and serves what it accepted.
+//!
+//! Accepting, readiness and connection stay on one thread, so a connection never wakes another core. pingora supplies the
+//! service, its thread and its runtime; its own listening service is not used because it cannot gain or lose listeners,
+//! and because several of them on one address each own the same descriptor.
+
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pingora_core::{
+    server::{ListenFds, ShutdownWatch},
+    services::Service,
+};
+use slab::Slab;
+use tokio::{net::TcpStream, sync::watch, task::JoinSet, time::sleep};
+
+use crate::{
+    connection::{self, ConnectionInfo, Handler, TlsInfo},
+    deadlines::{Deadlines, Limit, supervise},
+    edge::Edge,
+    listeners::{Bound, Listeners},
+    log,
+    socket::Socket,
+    tasks::spawn,
+    upstream::idle,
+};
+
+/// How long accepting pauses when file handles ran out; connections that end meanwhile free some.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a worker's log lines are handed over.
+const LOG_TICK: Duration = Duration::from_millis(100);
+
+thread_local! {
+    /// This worker's connections, to tell them that the process is stopping.
+    static CONNECTIONS: RefCell<Slab<Arc<Deadlines>>> = const { RefCell::new(Slab::new()) };
+}
+
+/// One worker.
+#[derive(Debug)]
+pub struct Worker<H> {
+    /// From 0.
+    pub number: usize,
+    /// For logs and the thread's name.
+    pub name: String,
+    /// The proxy.
+    pub edge: Arc<Edge>,
+    /// What to accept from.
+    pub listeners: Arc<Listeners>,
+    /// What answers.
+    pub handler: Arc<H>,
+    /// Turns true when the process begins to stop.
+    pub leaving: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl<H: Handler> Service for Worker<H> {
+    async fn start_service(
+        &mut self,
+        _fds: Option<ListenFds>,
+        mut shutdown: ShutdownWatch,
+        _per_fd: usize,
+    ) {
+        let keepalive = {
+            let edge = self.edge.clone();
+            move || {
+                edge.live()
+                    .snapshot
+                    .pools
+                    .iter()
+                    .map(|pool| pool.timeouts.keepalive)
+                    .min()
+                    .unwrap_or_default()
+            }
+        };
+        spawn(idle::sweep(self.number, keepalive));
+        spawn(hand_over_log());
+        let mut listeners = self.listeners.subscribe();
+        let mut leaving = self.leaving.clone();
+        let mut accepting = Accepting::default();
+        loop {
+            accepting.follow(
+                &listeners.borrow_and_update().clone(),
+                &self.edge,
+                &self.handler,
+            );
+            tokio::select! {
+                changed = listeners.changed() => if changed.is_err() { break },
+                _ = leaving.wait_for(|leaving| *leaving) => break,
+                _ = shutdown.changed() => break,
+            }
+        }
+        drop(accepting); // closes this worker's duplicates, nobody else's
+        CONNECTIONS.with_borrow(|connections| {
+            connections
+                .iter()
+                .for_each(|(_, connection)| connection.leave());
+        });
+        // Requests in flight go on; this runtime lives until they have ended.
+        let _ = shutdown.changed().await;
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+async fn hand_over_log() {
+    let mut tick = tokio::time::interval(LOG_TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        log::flush();
+    }
+}
+
+/// The accept loops of one worker, by configured address. Dropping one ends it.
+#[derive(Debug, Default)]
+struct Accepting(HashMap<SocketAddr, (Arc<Bound>, JoinSet<()>)>);
+
+impl Accepting {
+    fn follow<H: Handler>(&mut self, wanted: &[Arc<Bound>], edge: &Arc<Edge>, handler: &Arc<H>) {
+        self.0
+            .retain(|_, (bound, _)| wanted.iter().any(|wanted| Arc::ptr_eq(wanted, bound)));
+        for bound in wanted {
+            self.0.entry(bound.configured).or_insert_with(|| {
+                let mut task = JoinSet::new();
+                task.spawn(accept(bound.clone(), edge.clone(), handler.clone()));
+                (bound.clone(), task)
+            });
+        }
+    }
+}
+
+async fn accept<H: Handler>(bound: Arc<Bound>, edge: Arc<Edge>, handler: Arc<H>) {
+    let listener = loop {
+        match bound.duplicate() {
+            Ok(listener) => break listener,
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    };
+    loop {
+        match listener.accept().await {
+            Ok((tcp, peer)) => serve(tcp, peer, &bound, &edge, &handler),
+            Err(error) if is_out_of_handles(&error) => {
+                edge.metrics.accept_paused.inc();
+                sleep(ACCEPT_PAUSE).await;
+            }
+            Err(_) => {} // the client gave up before we came to it (ECONNABORTED)
+        }
+    }
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM: waiting helps, trying again at once burns a core.
+fn is_out_of_handles(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}
+
+fn serve<H: Handler>(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    bound: &Arc<Bound>,
+    edge: &Arc<Edge>,
+    handler: &Arc<H>,
+) {
+    let _ = tcp.set_nodelay(true);
+    let socket = Socket::new(tcp);
+    let info = ConnectionInfo {
+        peer,
+        listener: bound.configured,
+        tls: None,
+    };
+    let open = Open::new(edge.clone());
+    let deadlines = open.deadlines();
+    match bound.tls() {
+        None => {
+            let task = connection::run(socket, info, deadlines.clone(), handler.clone());
+            spawn(supervise(deadlines, holding(open, task)));
+        }
+        Some(tls) => {
+            // A task for the handshake and its state; the connection's own is a slim one again.
+            let (handler, edge) = (handler.clone(), edge.clone());
+            deadlines.set_after(Limit::Header, handler.policy().handshake_max);
+            spawn(supervise(deadlines.clone(), async move {
+                let accepted = deadlines
+                    .guard(
+                        &[Limit::Header, Limit::Leaving],
+                        tls.acceptor().accept(socket),
+                    )
+                    .await;
+                let Ok(Ok(stream)) = accepted else {
+                    return edge.metrics.handshakes_failed.inc();
+                };
+                drop(open);
+                secure(Box::new(stream), info, edge, handler);
+            }));
+        }
+    }
+}
+
+fn secure<H: Handler>(
+    stream: Box<tokio_rustls::server::TlsStream<Socket>>,
+    mut info: ConnectionInfo,
+    edge: Arc<Edge>,
+    handler: Arc<H>,
+) {
+    let server_name = stream
+        .get_ref()
+        .1
+        .server_name()
+        .map(|name| name.to_ascii_lowercase().into_boxed_str());
+    info.tls = Some(TlsInfo { server_name });
+    let open = Open::new(edge);
+    let deadlines = open.deadlines();
+    spawn(supervise(
+        deadlines.clone(),
+        holding(open, connection::run(stream, info, deadlines, handler)),
+    ));
+}
+
+async fn holding(_open: Open, task: impl Future<Output = ()>) {
+    task.await;
+}
+
+/// An open connection: counted, and reachable when the process stops.
+struct Open {
+    edge: Arc<Edge>,
+    key: usize,
+}
+
+impl Open {
+    fn new(edge: Arc<Edge>) -> Self {
+        edge.metrics.connections.inc();
+        edge.metrics.connections_open.inc();
+        let key = CONNECTIONS.with_borrow_mut(|connections| connections.insert(Arc::default()));
+        Self { edge, key }
+    }
+
+    fn deadlines(&self) -> Arc<Deadlines> {
+        CONNECTIONS
+            .with_borrow(|connections| connections.get(self.key).cloned())
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.edge.metrics.connections_open.dec();
+        // Not there when the thread's storage is already gone, at the end of the process.
+        let _ = CONNECTIONS.try_with(|connections| connections.borrow_mut().try_remove(self.key));
+    }
+}

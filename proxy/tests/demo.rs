@@ -1,0 +1,82 @@
+//! `schleuse demo` as a person starts it: what it promises holds, it says why when it cannot run, and it leaves no
+//! process behind.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::{Command, Output, Stdio},
+};
+
+fn demo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_schleuse"));
+    command.arg("demo").args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_tour_finds_everything_as_the_demo_says() {
+    let output = demo(&["--tour"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("all as expected"), "{text}");
+    // Not on a terminal, so no colour.
+    assert!(!text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_out() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().min(65_533).to_string();
+    let said = refused(&demo(&["--port-base", &port]).output().unwrap());
+    assert!(
+        said.contains("in use") && said.contains("--port-base"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_directory_with_files_in_it_is_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("mine"), "").unwrap();
+    let path = directory.path().to_str().unwrap();
+    let said = refused(&demo(&["--tour", "--directory", path]).output().unwrap());
+    assert!(said.contains("is not empty"), "{said}");
+    assert_eq!(std::fs::read_dir(path).unwrap().count(), 1);
+}
+
+#[test]
+fn a_demo_that_is_killed_takes_its_processes_with_it() {
+    let base = three_free_ports();
+    let mut child = demo(&["--port-base", &base.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut guide = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(guide.any(|line| line.unwrap().contains("Ctrl-C ends")));
+    let mut proxy = TcpStream::connect((Ipv4Addr::LOCALHOST, base)).unwrap();
+    let mut backends = child.stderr.take().unwrap();
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // The backends have inherited the other end of this pipe, and the proxy holds the other end of the connection: both
+    // reads return once these processes are gone, and never otherwise.
+    backends.read_to_end(&mut Vec::new()).unwrap();
+    let _ = proxy.read_to_end(&mut Vec::new());
+}
+
+fn three_free_ports() -> u16 {
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    (20_000..60_000)
+        .step_by(3)
+        .skip(usize::from(std::process::id() as u16) % 10_000)
+        .find(|base| (*base..*base + 3).all(free))
+        .unwrap()
+}

@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
             Ok(code) => code,
             Err(error) => fail(1, &format!("schleuse demo: {error}")),
         },
-        Command::DemoBackend(options) => match demo::backend::run(options) {
+        Command::DemoBackend(options) => match demo::backend::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(1, &format!("schleuse demo-backend: {error}")),
         },

@@ -43,7 +43,7 @@ pub struct Options {
 /// # Errors
 ///
 /// The system's, before anything is served.
-pub fn run(options: Options) -> io::Result<()> {
+pub fn run(options: &Options) -> io::Result<()> {
     end_with_parent()?;
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;

@@ -69,7 +69,7 @@ impl DemoError {
 ///
 /// Before it runs: a port in use, a directory that cannot be used, a process that does not start.
 pub fn run(options: &Options) -> Result<ExitCode, DemoError> {
-    let terminal = Terminal::new();
+    let terminal = Terminal::stdout();
     let started = Instant::now();
     let interrupt = Interrupt::listen().map_err(|error| DemoError::new("no signals", &error))?;
     let ports = ports(options)?;

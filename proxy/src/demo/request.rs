@@ -15,6 +15,7 @@ pub enum Door {
 
 /// A request.
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Request {
     /// The listener.
     pub door: Door,

@@ -26,7 +26,7 @@ enum Style {
 
 impl Terminal {
     /// For this process's stdout.
-    pub fn new() -> Self {
+    pub fn stdout() -> Self {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             colour: !forbidden && std::io::stdout().is_terminal(),

@@ -7,7 +7,7 @@ use pingora_core::server::{
     configuration::{Opt, ServerConf},
 };
 use schleuse_config::Loaded;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     control::Control,
@@ -78,7 +78,11 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
     let opened = listeners.open(&live).map_err(StartError::new)?;
     listeners.adopt(opened, &live).map_err(StartError::new)?;
     drop(live);
-    report_listening(&listeners, admin.as_ref());
+    if let Some(address) = admin.as_ref().and_then(|admin| admin.local_addr().ok()) {
+        let fields = [("listener", "admin"), ("address", &*address.to_string())];
+        log::event(Level::Info, "listening", &fields);
+    }
+    log::drain(Duration::from_secs(1));
     let reloader = Arc::new(Reloader::new(path, files, edge.clone(), listeners.clone()));
     serve(workers, &edge, &listeners, reloader, admin);
     Ok(())
@@ -101,6 +105,7 @@ fn serve(
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
     server.bootstrap();
     let leaving = watch::Sender::new(false);
+    let armed = Arc::<Notify>::default();
     let handler = Arc::new(Gateway::new(edge.clone()));
     for number in 0..workers {
         server.add_service(Worker {
@@ -116,11 +121,13 @@ fn serve(
         edge: edge.clone(),
         reloader,
         admin,
+        armed: armed.clone(),
     });
     server.run(RunArgs {
         shutdown_signal: Box::new(DrainThenStop {
             edge: edge.clone(),
             leaving,
+            armed,
         }),
     });
 }
@@ -160,28 +167,4 @@ fn raise_file_handles() {
         ];
         log::event(Level::Warn, "few_file_handles", &fields);
     }
-}
-
-fn report_listening(listeners: &Listeners, admin: Option<&TcpListener>) {
-    for bound in listeners.subscribe().borrow().iter() {
-        let kind = if bound.tls().is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        let fields = [
-            ("listener", kind),
-            ("configured", &*bound.configured.to_string()),
-            ("address", &*bound.local.to_string()),
-        ];
-        log::event(Level::Info, "listening", &fields);
-    }
-    if let Some(address) = admin.and_then(|admin| admin.local_addr().ok()) {
-        log::event(
-            Level::Info,
-            "listening",
-            &[("listener", "admin"), ("address", &address.to_string())],
-        );
-    }
-    log::drain(Duration::from_secs(1));
 }

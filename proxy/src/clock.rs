@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use nix::time::{ClockId, clock_gettime};
 use schleuse_core::Timestamp;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -25,4 +26,10 @@ pub fn unix() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
+}
+
+/// `CLOCK_MONOTONIC` in microseconds, as systemd compares it; none where the system has no such clock.
+pub fn system_monotonic_micros() -> Option<i64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?;
+    Some(now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000)
 }

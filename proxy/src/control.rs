@@ -11,7 +11,8 @@ use pingora_core::{
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
     time::{Duration, sleep},
 };
 
@@ -38,6 +39,8 @@ pub struct Control {
     pub reloader: Arc<Reloader>,
     /// Bound before the start, so that a port in use is an error then.
     pub admin: Option<std::net::TcpListener>,
+    /// Told when a signal to stop is waited for.
+    pub armed: Arc<Notify>,
 }
 
 #[async_trait]
@@ -63,7 +66,16 @@ impl Service for Control {
         }
         spawn(probe::run(self.edge.clone()));
         spawn(watch::run(self.reloader.clone()));
-        spawn(reload_on_hangup(self.reloader.clone()));
+        // A signal without a handler ends the process, so nobody is told of readiness before both are there.
+        match signal(SignalKind::hangup()) {
+            Ok(hangups) => spawn(reload_on_hangup(hangups, self.reloader.clone())),
+            Err(error) => log::event(
+                Level::Error,
+                "signals_unavailable",
+                &[("error", &error.to_string())],
+            ),
+        }
+        self.armed.notified().await;
         systemd::notify("READY=1");
         log::event(Level::Info, "ready", &[]);
         let _ = shutdown.changed().await;
@@ -78,17 +90,7 @@ impl Service for Control {
     }
 }
 
-async fn reload_on_hangup(reloader: Arc<Reloader>) {
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => {
-            return log::event(
-                Level::Error,
-                "signals_unavailable",
-                &[("error", &error.to_string())],
-            );
-        }
-    };
+async fn reload_on_hangup(mut hangups: Signal, reloader: Arc<Reloader>) {
     while hangups.recv().await.is_some() {
         let reloader = reloader.clone();
         let _ = tokio::task::spawn_blocking(move || reloader.reload("SIGHUP")).await;

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::{
     edge::Live,
+    log::{self, Level},
     tls::{CertificateError, TlsFrontend},
 };
 
@@ -152,7 +153,8 @@ impl Listeners {
         }
         let mut all: Vec<_> = opened.0.values().cloned().collect();
         all.sort_by_key(|bound| bound.configured);
-        *self.bound.lock() = opened.0;
+        let before = std::mem::replace(&mut *self.bound.lock(), opened.0);
+        report(&before, &all);
         self.news.send_replace(Arc::new(all));
         Ok(())
     }
@@ -160,5 +162,31 @@ impl Listeners {
     /// The sockets in force, now and after each change.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Vec<Arc<Bound>>>> {
         self.news.subscribe()
+    }
+}
+
+/// Logs which listeners came and which went.
+fn report(before: &HashMap<SocketAddr, Arc<Bound>>, after: &[Arc<Bound>]) {
+    let log = |event, bound: &Bound| {
+        let kind = if bound.tls().is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let fields = [
+            ("listener", kind),
+            ("configured", &*bound.configured.to_string()),
+            ("address", &*bound.local.to_string()),
+        ];
+        log::event(Level::Info, event, &fields);
+    };
+    let stays = |bound: &Arc<Bound>| after.iter().any(|after| Arc::ptr_eq(after, bound));
+    for bound in before.values().filter(|bound| !stays(bound)) {
+        log("listener_closed", bound);
+    }
+    for bound in after {
+        if !before.contains_key(&bound.configured) {
+            log("listening", bound);
+        }
     }
 }

@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     log::{self, Level},
-    reload::Reloader,
+    reload::{Reloader, WATCH},
 };
 
 /// Several events belong to one change; reading waits for this much calm.
@@ -52,14 +52,15 @@ pub async fn run(reloader: Arc<Reloader>) {
         }
     };
     loop {
-        if let Some(watching) = &mut watching {
-            watching.follow(&reloader.state().files, reloader.path());
-        }
-        if timeout(POLL, events.recv()).await.is_ok() {
+        let fresh = watching
+            .as_mut()
+            .is_some_and(|watching| watching.follow(&reloader.state().files, reloader.path()));
+        // What changed in a directory before it was watched has sent no event: look at once.
+        if !fresh && timeout(POLL, events.recv()).await.is_ok() {
             calm(&mut events).await;
         }
         let reloader = reloader.clone();
-        let _ = tokio::task::spawn_blocking(move || reloader.reload("file")).await;
+        let _ = tokio::task::spawn_blocking(move || reloader.reload(WATCH)).await;
     }
 }
 
@@ -79,7 +80,8 @@ struct Watching {
 }
 
 impl Watching {
-    fn follow(&mut self, files: &[PathBuf], main: &Path) {
+    /// Watches what the files lie in; whether that is more than before.
+    fn follow(&mut self, files: &[PathBuf], main: &Path) -> bool {
         let wanted: BTreeSet<_> = files
             .iter()
             .map(PathBuf::as_path)
@@ -93,7 +95,9 @@ impl Watching {
         for directory in &wanted {
             let _ = self.watcher.watch(directory, RecursiveMode::NonRecursive);
         }
+        let fresh = !wanted.is_subset(&self.directories);
         self.directories = wanted;
+        fresh
     }
 }
 

@@ -3,9 +3,11 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
+
+use crate::{eventually, lines::Lines};
 
 /// The binary's path. The first call builds it: cargo builds binaries for the tests of their own package only, and a
 /// stale one would be tested in silence. `SCHLEUSE_BINARY` names another one instead.
@@ -50,4 +52,65 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the workspace")
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// All of its stdout.
+    pub stdout: String,
+    /// All of its stderr.
+    pub stderr: String,
+}
+
+/// Runs the binary under test in `directory` to its end.
+///
+/// # Panics
+///
+/// When it does not end.
+pub fn run(directory: &Path, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(path());
+    command.args(arguments).current_dir(directory);
+    finish(command)
+}
+
+/// Runs any command to its end.
+///
+/// # Panics
+///
+/// When it cannot be run or does not end.
+pub fn finish(mut command: Command) -> Finished {
+    let pipes = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = Killed(pipes.spawn().expect("the command runs"));
+    let (stdout, stderr) = (
+        Lines::of(child.0.stdout.take().expect("a pipe")),
+        Lines::of(child.0.stderr.take().expect("a pipe")),
+    );
+    let mut status = None;
+    eventually("the command ends", || {
+        status = child.0.try_wait().expect("a child");
+        status.is_some()
+    });
+    stdout.wait_end();
+    stderr.wait_end();
+    Finished {
+        code: status.and_then(|status| status.code()),
+        stdout: stdout.text(),
+        stderr: stderr.text(),
+    }
+}
+
+/// A process that does not outlive a test that fails.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -1,3 +1,7 @@
 //! What an operator and a client would notice, asked of the real binary. One executable: it links once.
 
+mod command_line;
+mod continuity;
 mod first;
+mod reload;
+mod reload_swaps;

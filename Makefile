@@ -10,7 +10,7 @@ SHELL := bash
 CARGO ?= cargo
 # Seconds per fuzz target in `make check`.
 FUZZ_SECONDS ?= 60
-# What `make bench` measures; empty: everything.
+# For example `--quick`, or `--only idle`; empty: everything.
 BENCH_ARGS ?=
 
 .PHONY: help demo test bench check format-check lint doc deny advisories fuzz
@@ -28,7 +28,8 @@ test: ## All tests of the workspace.
 
 bench: ## Side by side with nginx and HAProxy; prints ratios and writes benches/BASELINE.md.
 	@tools/setup bench
-	$(CARGO) run --locked --release -p schleuse-benches -- $(BENCH_ARGS)
+	$(CARGO) build --locked --release -p schleuse -p schleuse-benches
+	$(CARGO) run --locked --release -p schleuse-benches -- side-by-side $(BENCH_ARGS)
 
 check: format-check lint doc test deny fuzz ## Everything that must hold before a merge.
 

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// For anything to happen that a step waits for: long, because a machine that is busy with other things is no fault.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
 /// Of everything that belongs to a step.

@@ -29,6 +29,8 @@ pub(crate) struct Costs {
     pub(crate) user: Vec<f64>,
     /// Requests per second that came through.
     pub(crate) per_second: Vec<f64>,
+    /// Waiting for the core as a share of running on it: what others on this machine took.
+    pub(crate) disturbance: Vec<f64>,
 }
 
 /// Measures all entrants; costs in their order.
@@ -63,7 +65,14 @@ fn measure(entrant: &Entrant<'_>, seconds: u32, costs: &mut Costs) -> Outcome<()
         return Err(format!("{}: {totals:?}", entrant.peer.name).into());
     }
     let requests = count(totals.requests);
-    let per_request = count(after.nanoseconds - before.nanoseconds) / 1_000.0 / requests;
+    let ran = count(after.nanoseconds.saturating_sub(before.nanoseconds));
+    let waited = count(
+        after
+            .waited_nanoseconds
+            .saturating_sub(before.waited_nanoseconds),
+    );
+    let per_request = ran / 1_000.0 / requests;
+    costs.disturbance.push(waited / ran);
     costs.per_request.push(per_request);
     costs.user.push(per_request * user_share(before, after));
     costs.per_second.push(requests / f64::from(seconds));

@@ -88,9 +88,15 @@ pub(crate) fn facts() -> Vec<String> {
         format!("Machine: {model}, {cores} cores, {gibibytes} GiB"),
         format!("Kernel: {}", output("uname", &["-sr"])),
         format!("Transparent huge pages: {}", huge_pages.trim()),
+        format!("Load average at the start: {}", load_average()),
         format!("Commit: {}", commit()),
         format!("Date: {}", output("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
     ]
+}
+
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 fn commit() -> String {

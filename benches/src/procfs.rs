@@ -12,6 +12,8 @@ use crate::Outcome;
 pub(crate) struct CpuTime {
     /// All threads that are alive, nanoseconds.
     pub(crate) nanoseconds: u64,
+    /// Time in which its threads could have run and others had their core, nanoseconds.
+    pub(crate) waited_nanoseconds: u64,
     /// Clock ticks in user mode.
     pub(crate) user_ticks: u64,
     /// Clock ticks in the kernel.
@@ -24,32 +26,36 @@ pub(crate) struct CpuTime {
 ///
 /// When the process is gone.
 pub(crate) fn cpu_time(pid: u32) -> Outcome<CpuTime> {
-    let mut nanoseconds = 0;
+    let (mut nanoseconds, mut waited_nanoseconds) = (0, 0);
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         // A thread may end between the listing and the reading.
         let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
             continue;
         };
-        nanoseconds += first_number(&text).ok_or("schedstat holds no number")?;
+        let (ran, waited) = two_numbers(&text).ok_or("schedstat lacks numbers")?;
+        nanoseconds += ran;
+        waited_nanoseconds += waited;
     }
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (user_ticks, system_ticks) = ticks(&stat).ok_or("stat lacks utime and stime")?;
     Ok(CpuTime {
         nanoseconds,
+        waited_nanoseconds,
         user_ticks,
         system_ticks,
     })
 }
 
-fn first_number(text: &str) -> Option<u64> {
-    text.split_ascii_whitespace().next()?.parse().ok()
+fn two_numbers(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.split_ascii_whitespace();
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// Fields 14 and 15 (proc(5)), counted from behind the name, which may hold spaces and parentheses.
 fn ticks(stat: &str) -> Option<(u64, u64)> {
     let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split_ascii_whitespace().skip(11);
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    let fields: Vec<&str> = rest.split_ascii_whitespace().skip(11).collect();
+    two_numbers(&fields.join(" "))
 }
 
 /// Private anonymous memory in bytes (`Anonymous` of `smaps_rollup`): what the process has written for itself, without

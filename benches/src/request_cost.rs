@@ -112,12 +112,13 @@ fn compare(
     Ok(figures)
 }
 
-/// Medians of user and system time and of throughput.
+/// Medians of user and system time, of throughput, and of the time others took on the proxy's core.
 fn split(costs: &Costs) -> String {
     let (all, user) = (median(&costs.per_request), median(&costs.user));
     format!(
-        "{all:.1} µs ({user:.1} user + {:.1} system), {:.0}/s",
+        "{all:.1} µs ({user:.1} user + {:.1} system), {:.0}/s, disturbed {:.0} %",
         all - user,
-        median(&costs.per_second)
+        median(&costs.per_second),
+        100.0 * median(&costs.disturbance)
     )
 }

@@ -11,40 +11,52 @@ use crate::{eventually, lines::Lines};
 
 /// The binary's path. The first call builds it: cargo builds binaries for the tests of their own package only, and a
 /// stale one would be tested in silence. `SCHLEUSE_BINARY` names another one instead.
+///
+/// # Panics
+///
+/// When it cannot be built.
 pub fn path() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        env::var_os("SCHLEUSE_BINARY").map_or_else(build, |path| {
-            // Tests run it in directories of their own.
-            std::path::absolute(path).expect("SCHLEUSE_BINARY is a path")
-        })
-    })
+    static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let path = PATH.get_or_init(|| match env::var_os("SCHLEUSE_BINARY") {
+        // Tests run it in directories of their own.
+        Some(path) => std::path::absolute(path).map_err(|error| error.to_string()),
+        None => build(),
+    });
+    path.as_deref()
+        .unwrap_or_else(|error| panic!("no binary to test: {error}"))
 }
 
-fn build() -> PathBuf {
-    let executable = env::current_exe().expect("the tests' own path");
+fn build() -> Result<PathBuf, String> {
+    let executable = env::current_exe().map_err(|error| error.to_string())?;
     // target/PROFILE/deps/black_box-HASH
-    let profile = executable
-        .ancestors()
-        .nth(2)
-        .expect("a profile's directory");
+    let directories: Vec<_> = executable.ancestors().skip(2).take(2).collect();
+    let [profile, target] = directories[..] else {
+        return Err(format!(
+            "{} is not in a target directory",
+            executable.display()
+        ));
+    };
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
-        "build",
-        "--quiet",
-        "--workspace",
-        "--bin",
-        "schleuse",
-    ]);
     cargo
-        .arg("--target-dir")
-        .arg(profile.parent().expect("the target directory"));
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bin",
+            "schleuse",
+            "--target-dir",
+        ])
+        .arg(target);
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "the binary could not be built");
-    profile.join("schleuse")
+    let output = cargo.output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(profile.join("schleuse"))
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 /// The repository's root.

@@ -1,4 +1,4 @@
-//! Config from a ConfigMap: kubelet's swap of `..data`, a hundred times, under load, and twice in a moment.
+//! Config from a `ConfigMap`: kubelet's swap of `..data`, a hundred times, under load, and twice in a moment.
 
 use schleuse_tests::{
     Client, Edge, Load, Origin, RunningEdge, Volume, edge::REGISTER, eventually, load,

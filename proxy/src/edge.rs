@@ -80,6 +80,7 @@ impl Edge {
         metrics: Metrics,
     ) -> Result<Self, CertificateError> {
         let live = Live::new(1, snapshot, &registry, &metrics, None)?;
+        live.adopt_endpoints();
         let edge = Self {
             live: ArcSwap::from_pointee(live),
             generations: AtomicU64::new(1),
@@ -116,6 +117,7 @@ impl Edge {
     /// Puts a prepared config in force. Only `reload` calls it, one at a time.
     pub(crate) fn replace(&self, live: Live) {
         self.generations.store(live.generation, Relaxed);
+        live.adopt_endpoints();
         self.live.store(Arc::new(live));
         self.registry.sweep();
         self.note_loaded();
@@ -193,7 +195,7 @@ impl Live {
             pools: snapshot
                 .pools
                 .iter()
-                .map(|pool| registry.pool(pool))
+                .map(|pool| registry.pool(&pool.name))
                 .collect(),
             affinity_keys: AffinityKeys::new(
                 &snapshot.affinity_keys,
@@ -203,6 +205,13 @@ impl Live {
             tenant_headers,
             snapshot,
         })
+    }
+
+    /// Gives the pools the endpoints of this config: the moment in which it comes into force for them.
+    fn adopt_endpoints(&self) {
+        for (pool, config) in self.pools.iter().zip(&self.snapshot.pools) {
+            pool.set_endpoints(config);
+        }
     }
 
     /// The listener with this configured address.

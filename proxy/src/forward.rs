@@ -135,7 +135,7 @@ impl Attempt<'_, '_, '_> {
                     slot.depart(Outcome::Answered { status, first_byte });
                 }
                 if relayed.reusable {
-                    upstream.park(self.group());
+                    upstream.park(self.group(), self.config.timeouts.keepalive);
                 } else {
                     drop(upstream);
                 }

@@ -43,7 +43,7 @@ impl Bound {
         )?;
         socket.set_reuse_address(true)?;
         if configured.is_ipv6() {
-            socket.set_only_v6(true)?; // so that 0.0.0.0 and [::] can be listed side by side
+            socket.set_only_v6(false)?; // `[::]` takes IPv4 as well, whatever the system's default is
         }
         socket.set_nonblocking(true)?;
         socket.bind(&configured.into())?;

@@ -54,17 +54,16 @@ pub fn compose(
     match head.body() {
         BodyLength::Length(length) => write_content_length(out, length),
         BodyLength::Chunked => write_chunked_coding(out),
+        // A POST without content says so (RFC 9110 §8.6); some backends answer 411 otherwise.
+        BodyLength::Empty if head.get(Known::ContentLength).is_some() => {
+            write_content_length(out, 0);
+        }
         BodyLength::Empty | BodyLength::UntilClose => {}
     }
     if head.websocket() {
         out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: websocket\r\n");
     }
     write_head_end(out);
-}
-
-/// How the body is framed towards the backend.
-pub fn framing(head: &RequestHead) -> BodyLength {
-    head.body()
 }
 
 /// The request id of a trusted proxy is kept, so that one name holds over all hops.

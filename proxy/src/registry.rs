@@ -46,21 +46,14 @@ impl Registry {
         }
     }
 
-    /// The runtime of the pool of this name, with the endpoints of `config`.
-    pub fn pool(&self, config: &schleuse_config::Pool) -> Arc<Pool> {
-        let pool = self
-            .pools
-            .entry(config.name.clone())
+    /// The runtime of the pool of this name; a new one has no endpoints yet.
+    pub fn pool(&self, name: &str) -> Arc<Pool> {
+        self.pools
+            .entry(name.to_owned())
             .or_insert_with(|| {
-                Arc::new(Pool::new(
-                    &config.name,
-                    self.endpoint_numbers.clone(),
-                    self.workers,
-                ))
+                Arc::new(Pool::new(name, self.endpoint_numbers.clone(), self.workers))
             })
-            .clone();
-        pool.set_endpoints(config);
-        pool
+            .clone()
     }
 
     /// The runtime of the service of this name.
@@ -128,7 +121,8 @@ impl Pool {
         &self.name
     }
 
-    fn set_endpoints(&self, config: &schleuse_config::Pool) {
+    /// Makes `config` the list of endpoints; what is known of those that stay is kept.
+    pub fn set_endpoints(&self, config: &schleuse_config::Pool) {
         let mut guarded = self.guarded.lock();
         let Guarded { state, connections } = &mut *guarded;
         state.set_endpoints(&config.policy, &config.endpoints, clock::now());

@@ -11,7 +11,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use schleuse_config::{Loaded, Problem, Problems};
+use schleuse_config::{Loaded, Problem, Problems, Snapshot};
 
 use crate::{
     clock,
@@ -150,6 +150,7 @@ impl Reloader {
             return Ok(Reloaded::Unchanged);
         }
         warnings.iter().for_each(log_warning);
+        self.warn_of_fixed(&snapshot);
         let live = self
             .edge
             .prepare(snapshot)
@@ -164,6 +165,25 @@ impl Reloader {
         let generation = live.generation;
         self.edge.replace(live);
         Ok(Reloaded::Generation(generation))
+    }
+}
+
+impl Reloader {
+    /// What a running process cannot change.
+    fn warn_of_fixed(&self, snapshot: &Snapshot) {
+        let live = self.edge.live();
+        let address = |snapshot: &Snapshot| snapshot.admin.as_ref().map(|admin| admin.address);
+        for (key, changed) in [
+            (
+                "admin.address",
+                address(snapshot) != address(&live.snapshot),
+            ),
+            ("workers", snapshot.workers != live.snapshot.workers),
+        ] {
+            if changed {
+                log::event(Level::Warn, "takes_effect_at_next_start", &[("key", key)]);
+            }
+        }
     }
 }
 

@@ -60,19 +60,7 @@ impl<H: Handler> Service for Worker<H> {
         mut shutdown: ShutdownWatch,
         _per_fd: usize,
     ) {
-        let keepalive = {
-            let edge = self.edge.clone();
-            move || {
-                edge.live()
-                    .snapshot
-                    .pools
-                    .iter()
-                    .map(|pool| pool.timeouts.keepalive)
-                    .min()
-                    .unwrap_or_default()
-            }
-        };
-        spawn(idle::sweep(self.number, keepalive));
+        spawn(idle::sweep(self.number));
         spawn(hand_over_log());
         let mut listeners = self.listeners.subscribe();
         let mut leaving = self.leaving.clone();

@@ -25,6 +25,7 @@ struct Parked {
     upstream: Upstream,
     group: Group,
     since: Timestamp,
+    until: Timestamp,
 }
 
 thread_local! {
@@ -40,9 +41,9 @@ pub fn set_workers(workers: usize) {
     BELLS.get_or_init(|| (0..workers).map(|_| Notify::new()).collect());
 }
 
-/// Runs on each worker for its whole life: closes idle connections that outlived `keepalive`, each second, and those
-/// that another worker needs closed, at once.
-pub async fn sweep(worker: usize, keepalive: impl Fn() -> Duration) {
+/// Runs on each worker for its whole life: closes idle connections that outlived their keep-alive time, each second,
+/// and those that another worker needs closed, at once.
+pub async fn sweep(worker: usize) {
     WORKER.set(worker);
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -54,7 +55,7 @@ pub async fn sweep(worker: usize, keepalive: impl Fn() -> Duration) {
             }
         };
         tokio::select! {
-            _ = tick.tick() => close_expired(keepalive()),
+            _ = tick.tick() => close_expired(),
             () = rung => close_wanted(),
         }
     }
@@ -87,7 +88,7 @@ fn is_quiet(upstream: &Upstream) -> bool {
     peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
-pub(super) fn park(upstream: Upstream, group: Group) {
+pub(super) fn park(upstream: Upstream, group: Group, keepalive: Duration) {
     let endpoint = upstream.lease.endpoint().clone();
     if endpoint.is_wanted() {
         return; // dropping it hands its lease to whoever waits
@@ -99,6 +100,7 @@ pub(super) fn park(upstream: Upstream, group: Group) {
             upstream,
             group,
             since,
+            until: since + keepalive,
         });
         if parked.len() == 1 {
             note_oldest(&endpoint, parked);
@@ -135,15 +137,12 @@ fn close_wanted() {
     drop(closed);
 }
 
-fn close_expired(keepalive: Duration) {
+fn close_expired() {
     let now = clock::now();
     let mut closed = Vec::new();
     IDLE.with_borrow_mut(|idle| {
         for parked in idle.values_mut() {
-            while parked
-                .front()
-                .is_some_and(|parked| now - parked.since >= keepalive)
-            {
+            while parked.front().is_some_and(|parked| parked.until <= now) {
                 closed.extend(pop_oldest(parked));
             }
         }

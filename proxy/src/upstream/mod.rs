@@ -8,6 +8,8 @@ pub mod idle;
 pub mod limit;
 pub mod relay;
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use schleuse_core::TenantId;
 use tokio::net::TcpStream;
@@ -61,10 +63,10 @@ impl Upstream {
         self.reused
     }
 
-    /// Gives it up for others to use, when nothing came behind the answer.
-    pub fn park(self, group: Group) {
+    /// Gives it up for others to use within `keepalive`, when nothing came behind the answer.
+    pub fn park(self, group: Group, keepalive: Duration) {
         if self.buf.is_empty() {
-            idle::park(self, group);
+            idle::park(self, group, keepalive);
         }
     }
 }

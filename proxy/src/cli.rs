@@ -1,4 +1,4 @@
-//! The command line: `run`, `check`. Exit code 0: fine, 1: problems found, 2: wrong usage.
+//! The command line: `run`, `check`, `demo`. Exit code 0: fine, 1: problems found, 2: wrong usage.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,7 +8,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use schleuse_config::{DEFAULT_PATHS, Loaded, Problem, Problems};
 
-use crate::{app, reload::describe};
+use crate::{app, demo, reload::describe};
 
 /// Multi-tenant edge ingress for German e-government.
 #[derive(Debug, Parser)]
@@ -35,6 +35,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Try it here: all municipalities, a few services with backends, and what to type.
+    Demo(demo::Options),
+    #[command(hide = true)]
+    DemoBackend(demo::backend::Options),
+    #[command(hide = true)]
+    DemoProxy(demo::process::ProxyOptions),
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -51,6 +57,18 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run(config),
         Command::Check { config, format } => check(config, format),
+        Command::Demo(options) => match demo::run(&options) {
+            Ok(code) => code,
+            Err(error) => fail(1, &format!("schleuse demo: {error}")),
+        },
+        Command::DemoBackend(options) => match demo::backend::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, &format!("schleuse demo-backend: {error}")),
+        },
+        Command::DemoProxy(options) => {
+            let error = demo::process::become_proxy(&options);
+            fail(1, &format!("schleuse demo-proxy: {error}"))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod context;
 pub mod control;
 pub mod deadlines;
+pub mod demo;
 pub mod edge;
 pub mod exchange;
 pub mod forward;

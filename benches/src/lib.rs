@@ -1,0 +1,39 @@
+//! What Schleuse costs, beside what others cost: the side-by-side run and the inputs of the micro-benchmarks.
+//!
+//! The machine is noisy and different everywhere, so nothing here is judged as an absolute time. Peers alternate in one
+//! run, each pair gives one ratio, and the median of the ratios is judged with its bootstrap interval beside it. Read
+//! [`run`] first: it is the list of what is measured.
+
+mod backend;
+mod certificate;
+mod compare;
+mod context;
+mod envoy_caddy;
+mod figure;
+mod haproxy;
+mod http;
+mod idle;
+mod idle_memory;
+pub mod inputs;
+pub mod instructions;
+mod latency;
+mod layers;
+mod machine;
+mod nginx;
+mod open_loop;
+mod peer;
+mod procfs;
+mod reload;
+mod reload_watch;
+mod report;
+mod request_cost;
+pub mod run;
+mod schleuse;
+mod statistics;
+mod tenant_memory;
+mod wrk;
+
+/// Any reason why a measurement cannot be had, with words for the person who started it.
+pub type Problem = Box<dyn std::error::Error + Send + Sync>;
+/// A measurement, or why there is none.
+pub type Outcome<T> = Result<T, Problem>;

@@ -1,0 +1,55 @@
+//! Command line of the benchmarks.
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use schleuse_benches::{
+    instructions::{self, Which},
+    run::{self, Measurement},
+};
+
+/// Benchmarks of Schleuse.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Schleuse beside nginx and HAProxy; writes benches/BASELINE.md. HAPROXY, NGINX, ENVOY, CADDY and SCHLEUSE in the
+    /// environment name other builds.
+    SideBySide {
+        /// Few and short rounds: to see that everything works, not to judge.
+        #[arg(long)]
+        quick: bool,
+        /// Only these measurements.
+        #[arg(long, value_enum)]
+        only: Vec<Measurement>,
+    },
+    /// Identifies one tenant many times, for counters of instructions.
+    Identify {
+        /// Which tenant of the register.
+        which: Which,
+        /// How often.
+        #[arg(long, default_value_t = 1_000)]
+        rounds: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::SideBySide { quick, only } => run::side_by_side(quick, &only),
+        Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            // Nothing is left to tell when stderr is closed.
+            let _ = writeln!(std::io::stderr(), "schleuse-benches: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

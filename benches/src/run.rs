@@ -1,0 +1,101 @@
+//! The list of what is measured side by side, in order, and the run over it.
+
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
+use clap::ValueEnum;
+
+use crate::{
+    Outcome,
+    context::{Context, Sizes},
+    figure::Figure,
+    idle_memory, instructions, latency, layers, machine, reload, report, request_cost,
+    tenant_memory,
+};
+
+/// What can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Measurement {
+    /// CPU per request against bare HAProxy, HAProxy with the same job, and nginx.
+    RequestCost,
+    /// CPU per request over TLS 1.3.
+    Tls,
+    /// CPU that each layer adds.
+    Layers,
+    /// Added p50 and p99 at an equal rate.
+    Latency,
+    /// Memory of idle connections.
+    Idle,
+    /// Memory per tenant.
+    Tenants,
+    /// Reload of the full register under load.
+    Reload,
+    /// Instructions for the first and the last tenant.
+    Instructions,
+}
+
+impl Measurement {
+    fn measure(self, context: &Context) -> Outcome<Vec<Figure>> {
+        match self {
+            Self::RequestCost => request_cost::plain(context),
+            Self::Tls => request_cost::tls(context),
+            Self::Layers => layers::measure(context),
+            Self::Latency => latency::measure(context),
+            Self::Idle => idle_memory::measure(context),
+            Self::Tenants => tenant_memory::measure(context),
+            Self::Reload => reload::measure(context),
+            Self::Instructions => instructions::measure(),
+        }
+    }
+}
+
+/// Measures, prints the table, and writes `BASELINE.md` when everything was measured at full length.
+///
+/// Returns whether every measurement could be taken; goals that are missed are marked and no error.
+///
+/// # Errors
+///
+/// When the run cannot start, or the table cannot be written.
+pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
+    let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
+    let context = Context::prepare(sizes)?;
+    let mut facts = machine::facts();
+    facts.extend(context.programs.versions());
+    let start = Instant::now();
+    say(&facts.join("\n"))?;
+    let mut figures = Vec::new();
+    let mut complete = true;
+    for &measurement in Measurement::value_variants() {
+        if !only.is_empty() && !only.contains(&measurement) {
+            continue;
+        }
+        say(&format!(
+            "{:>4} s  {measurement:?}",
+            seconds(start.elapsed())
+        ))?;
+        match measurement.measure(&context) {
+            Ok(measured) => figures.extend(measured),
+            Err(problem) => {
+                complete = false;
+                say(&format!("        not measured: {problem}"))?;
+            }
+        }
+    }
+    facts.push(format!("Took: {} s", seconds(start.elapsed())));
+    say(&report::table(&figures))?;
+    if complete && !quick && only.is_empty() {
+        let file = report::write(&report::page(&facts, &figures))?;
+        say(&format!("written to {}", file.display()))?;
+    }
+    Ok(complete)
+}
+
+fn seconds(time: Duration) -> u64 {
+    time.as_secs()
+}
+
+fn say(words: &str) -> Outcome<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{words}")?)
+}

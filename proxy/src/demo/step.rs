@@ -1,0 +1,103 @@
+//! What the demo shows, step by step: the one list that the guide prints and the tour runs.
+
+use super::{request::Request, site::Site};
+
+/// Steps with a common theme.
+#[derive(Debug)]
+pub struct Chapter {
+    /// Its heading.
+    pub title: &'static str,
+    /// In the order in which they build on each other.
+    pub steps: Vec<Step>,
+}
+
+/// One thing to try.
+#[derive(Debug)]
+pub struct Step {
+    /// What it shows.
+    pub title: &'static str,
+    /// What is done.
+    pub action: Action,
+    /// What must come of it.
+    pub expected: Vec<Expectation>,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Action {
+    /// Sends a request.
+    Ask(Request),
+    /// Looks up the reference of the last error page in the log.
+    FindInLog,
+    /// Sets the mode of the endpoint that the form is on.
+    SetMode(&'static str),
+    /// Changes the config and waits until the proxy has judged it.
+    Edit(Edit),
+    /// SIGTERM to the proxy while a slow request is in flight.
+    Stop(Request),
+}
+
+/// A change of the config: every `from` becomes `to`.
+#[derive(Debug, Clone, Copy)]
+pub struct Edit {
+    /// Text of one line, without characters that `sed` or a shell take for their own.
+    pub from: &'static str,
+    /// What stands there then.
+    pub to: &'static str,
+    /// How the proxy must judge it.
+    pub outcome: Outcome,
+}
+
+/// How a changed config is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// In force, as a new generation.
+    Loaded,
+    /// Refused; the old one stays.
+    Refused,
+    /// The same as what is in force, after one that was refused.
+    Mended,
+}
+
+/// What must be true of an answer.
+#[derive(Debug, Clone)]
+pub enum Expectation {
+    /// The status code.
+    Status(u16),
+    /// A line `NAME: VALUE` of the body.
+    Line(&'static str, &'static str),
+    /// A line of the body holds this text.
+    Says(String),
+    /// A field (name in lower case) holds this text.
+    Field(&'static str, &'static str),
+    /// The server's certificate is the one in `tls/NAME.crt`.
+    Certificate(&'static str),
+    /// The proxy has ended, with exit code 0.
+    ProxyExits,
+    /// The endpoint that the form is on answered, or another one.
+    SessionEndpoint(bool),
+}
+
+impl Action {
+    /// The command to type in the demo's directory. `endpoint` is the one that modes are set for, `proxy` the proxy's
+    /// process id.
+    pub fn command(&self, site: &Site, endpoint: &str, reference: &str, proxy: u32) -> String {
+        match self {
+            Self::Ask(request) => request.curl(site.ports),
+            Self::FindInLog => format!("grep {reference} log/proxy.jsonl"),
+            Self::SetMode(mode) => set_mode(endpoint, mode).curl(site.ports),
+            Self::Edit(edit) => format!("sed -i 's/{}/{}/' schleuse.yaml", edit.from, edit.to),
+            Self::Stop(request) => {
+                format!("{} & sleep 1; kill {proxy}", request.curl(site.ports))
+            }
+        }
+    }
+}
+
+/// The admin request that sets the mode of an endpoint of the form's pool.
+pub fn set_mode(endpoint: &str, mode: &str) -> Request {
+    Request::admin(&format!(
+        "/api/v1/pools/wohngeld/endpoints/{endpoint}/{mode}"
+    ))
+    .post("")
+}

@@ -33,7 +33,10 @@ pub fn compose(
     write_target(out, head, service, strip);
     write_field(out, "Host", head.host().as_bytes());
     let traced = head.get(Known::Traceparent).is_some_and(valid_traceparent);
-    for field in head.fields().filter(|field| passes(field, service, traced)) {
+    for field in head
+        .fields()
+        .filter(|field| passes(field, service, traced) && believed(field, service, context.trusted))
+    {
         write_field(out, field.name, field.value);
     }
     for (name, value) in &service.headers_set {
@@ -119,6 +122,12 @@ fn passes(field: &Field<'_>, service: &Service, traced: bool) -> bool {
                 && !service.headers_remove.iter().any(|name| named(name))
         }
     }
+}
+
+/// A client must not tell a backend the tenant in the field by which our proxies do.
+fn believed(field: &Field<'_>, service: &Service, trusted: bool) -> bool {
+    let tenant_header = service.tenant_header.as_deref();
+    trusted || !tenant_header.is_some_and(|name| name.eq_ignore_ascii_case(field.name))
 }
 
 fn write_set_field(

@@ -58,7 +58,7 @@ impl Handler for Gateway {
     type Token = InFlight;
 
     fn policy(&self) -> Arc<ClientPolicy> {
-        self.edge.live().client.clone()
+        self.edge.client_policy()
     }
 
     fn leaving(&self) -> bool {
@@ -83,7 +83,7 @@ impl Handler for Gateway {
         let mut context = RequestContext::new(&self.edge, info, Some(head));
         let answered = match prepare(&mut context, head) {
             Ok(Step::Forward(service, found)) => {
-                deadlines.set_after(Limit::Exchange, service.timeout);
+                deadlines.set(Limit::Exchange, context.started + service.timeout);
                 let forwarding = Forwarding {
                     head,
                     service: &service,
@@ -176,9 +176,8 @@ fn identify(
 ) -> Result<Identified, Refusal> {
     let live = &context.live;
     let tenant_cookie = head
-        .fields()
-        .filter(|field| field.known == Known::Cookie)
-        .find_map(|field| cookie(field.value, TENANT_COOKIE))
+        .values(Known::Cookie)
+        .find_map(|field| cookie(field, TENANT_COOKIE))
         .map(|value| std::str::from_utf8(value).unwrap_or_default());
     let header = if context.trusted {
         tenant_header(context, head)?

@@ -24,7 +24,7 @@ use schleuse_http1::{
     },
 };
 
-use super::{Answer, BodyIn, ClientError, Exchange, Parts, Responder, head_fields};
+use super::{Answer, BodyIn, ClientError, Exchange, Parts, Responder, is_content};
 use crate::{
     deadlines::{Deadlines, Limit, Stop},
     pace::{Pace, PacePolicy},
@@ -453,9 +453,7 @@ impl<W: Wire> Responder for Http1Responder<'_, '_, W> {
         }
         let mut out = lend();
         write_status_line(&mut out, Version::Http11, head.status(), head.reason());
-        for field in head.fields().filter(|field| !field.hop_by_hop) {
-            write_field(&mut out, field.name, field.value);
-        }
+        head.write_fields(&mut out, |_, _| true);
         write_head_end(&mut out);
         let written = self.write(&out, true).await;
         give_back(out);
@@ -480,7 +478,10 @@ impl<W: Wire> Responder for Http1Responder<'_, '_, W> {
             answer.status,
             reason,
         );
-        for (name, value) in head_fields(answer) {
+        if let Some(upstream) = answer.upstream {
+            upstream.write_fields(&mut self.writing.out, |known, _| is_content(known));
+        }
+        for (name, value) in answer.fields {
             write_field(&mut self.writing.out, name, value);
         }
         self.write_framing(answer, length);

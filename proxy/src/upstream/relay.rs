@@ -151,7 +151,7 @@ pub async fn relay<B: BodyIn, R: Responder>(
     };
     if body.length() == BodyLength::Empty {
         sending.head_only().await?;
-        deadlines.set_after(Limit::FirstByte, policy.first_byte);
+        deadlines.set(Limit::FirstByte, clock::recent() + policy.first_byte);
         let relayed = answering.run(responder, compose).await?;
         if relayed.tunnel {
             return tunnel(sending, answering, body, responder).await;

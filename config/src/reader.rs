@@ -1,5 +1,5 @@
 //! Typed access to one section of the file. Which keys it may have, what they hold, their bounds and their defaults come
-//! from [`crate::reference`]; what is wrong is noted, and reading goes on with the default so that all is found at once.
+//! from [`mod@crate::reference`]; what is wrong is noted, and reading goes on with the default so that all is found at once.
 
 mod names;
 mod scalar;

@@ -59,7 +59,7 @@ pub fn write(policy: &AccessLog, line: &Line<'_>) {
 
 fn compose(out: &mut Vec<u8>, policy: &AccessLog, line: &Line<'_>) {
     out.extend_from_slice(b"{\"time\":\"");
-    log::push_time(out, clock::unix());
+    log::push_time(out, clock::unix_recent());
     out.extend_from_slice(b"\",\"reference\":\"");
     out.extend_from_slice(line.reference.as_str().as_bytes());
     out.push(b'"');

@@ -178,7 +178,7 @@ impl Handler for Admin {
     type Token = ();
 
     fn policy(&self) -> Arc<ClientPolicy> {
-        self.edge.live().client.clone()
+        self.edge.client_policy()
     }
 
     fn leaving(&self) -> bool {

@@ -1,18 +1,36 @@
 //! The only file that reads a clock: everything else is handed a [`Timestamp`] or asks here.
 
 use std::{
+    cell::Cell,
     sync::LazyLock,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use schleuse_core::Timestamp;
 
+/// How long the difference between wall clock and monotonic clock is taken as known.
+const OFFSET_AGE_MAX: Duration = Duration::from_secs(1);
+
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+thread_local! {
+    static RECENT: Cell<Timestamp> = Cell::new(Timestamp::default());
+    /// When it was looked up, and what to add to a timestamp for Unix time.
+    static UNIX_OFFSET: Cell<Option<(Timestamp, Duration)>> = const { Cell::new(None) };
+}
 
 /// Monotonic time since the process first asked. Costs one vDSO call (20–25 ns).
 pub fn now() -> Timestamp {
     let micros = START.elapsed().as_micros();
-    Timestamp::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    let now = Timestamp::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
+    RECENT.set(now);
+    now
+}
+
+/// The last time that this thread asked for: for steps that follow within microseconds of one that read the clock, where
+/// reading it again would cost more than the step.
+pub fn recent() -> Timestamp {
+    RECENT.get()
 }
 
 /// The runtime's instant for `at`, to arm a timer with.
@@ -25,4 +43,21 @@ pub fn unix() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
+}
+
+/// [`unix`] of [`recent`]: a step of the wall clock shows up to a second late.
+pub fn unix_recent() -> Duration {
+    let recent = recent();
+    let known = UNIX_OFFSET
+        .get()
+        .filter(|(at, _)| recent - *at < OFFSET_AGE_MAX);
+    let offset = known.map_or_else(
+        || {
+            let offset = unix().saturating_sub(now() - Timestamp::default());
+            UNIX_OFFSET.set(Some((recent, offset)));
+            offset
+        },
+        |(_, offset)| offset,
+    );
+    offset + (recent - Timestamp::default())
 }

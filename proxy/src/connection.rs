@@ -18,6 +18,7 @@ use schleuse_core::Refusal;
 use schleuse_http1::{HeadLimits, RequestHead, take_request};
 
 use crate::{
+    clock,
     deadlines::{Deadlines, Limit, Stop, supervise},
     exchange::{
         Exchange, Responder,
@@ -121,7 +122,12 @@ pub async fn run<W: Wire, H: Handler>(
             }
         }
         // Boxed, so that the idle connection's future does not have room for a request.
-        match Box::pin(serve_one(&mut wire, &mut buf, &info, &deadlines, &*handler)).await {
+        let policy = handler.policy();
+        match Box::pin(serve_one(
+            &mut wire, &mut buf, &info, &deadlines, &*handler, &policy,
+        ))
+        .await
+        {
             Next::Keep => {}
             Next::Close => return shut_down(wire).await,
             Next::Linger => return Box::pin(linger(wire, &deadlines)).await,
@@ -135,7 +141,7 @@ pub async fn run<W: Wire, H: Handler>(
             buf = BytesMut::new(); // gives the memory back while idle
         }
         deadlines.clear_all();
-        deadlines.set_after(Limit::Idle, handler.policy().idle_max);
+        deadlines.set(Limit::Idle, clock::recent() + policy.idle_max);
     }
 }
 
@@ -145,15 +151,15 @@ async fn serve_one<W: Wire, H: Handler>(
     info: &ConnectionInfo,
     deadlines: &Deadlines,
     handler: &H,
+    policy: &ClientPolicy,
 ) -> Next {
     let _token = handler.enter();
-    let policy = handler.policy();
     let pace = PacePolicy {
         idle_max: policy.body_idle_max,
         rate_min: policy.body_rate_min,
     };
     deadlines.clear(Limit::Idle);
-    let head = match read_head(wire, buf, &policy, deadlines).await {
+    let head = match read_head(wire, buf, policy, deadlines).await {
         Ok(head) => head,
         Err(Refused::Gone) => return Next::Close,
         Err(Refused::By(refusal)) => {

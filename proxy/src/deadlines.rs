@@ -79,6 +79,9 @@ pub enum Stop {
 #[derive(Debug)]
 pub struct Deadlines {
     at: [AtomicU64; LIMITS.len()],
+    /// No deadline is earlier than this. Not raised when one is taken away: a timer that fires too early costs less than
+    /// a look at all of them per poll.
+    next: AtomicU64,
     expired: AtomicU32,
     /// Of the task that runs this connection; for [`Self::leave`] alone.
     task: OnceLock<Waker>,
@@ -88,6 +91,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         Self {
             at: [const { AtomicU64::new(NONE) }; LIMITS.len()],
+            next: AtomicU64::new(NONE),
             expired: AtomicU32::new(0),
             task: OnceLock::new(),
         }
@@ -98,6 +102,9 @@ impl Deadlines {
     /// Sets or moves a deadline.
     pub fn set(&self, limit: Limit, at: Timestamp) {
         self.at[limit as usize].store(at.as_micros(), Relaxed);
+        if at.as_micros() < self.next.load(Relaxed) {
+            self.next.store(at.as_micros(), Relaxed);
+        }
         self.forget(limit);
     }
 
@@ -166,23 +173,18 @@ impl Deadlines {
         }
     }
 
-    fn earliest(&self) -> u64 {
-        self.at
-            .iter()
-            .map(|at| at.load(Relaxed))
-            .min()
-            .unwrap_or(NONE)
-    }
-
     /// Marks what has passed and takes it off the list, so that it fires once.
     fn expire(&self, now: Timestamp) {
+        let mut next = NONE;
         for limit in LIMITS {
             let at = &self.at[limit as usize];
             if at.load(Relaxed) <= now.as_micros() {
                 at.store(NONE, Relaxed);
                 self.expired.fetch_or(1 << limit as u8, Relaxed);
             }
+            next = next.min(at.load(Relaxed));
         }
+        self.next.store(next, Relaxed);
     }
 }
 
@@ -218,7 +220,7 @@ impl<F: Future> Future for Supervised<F> {
             if let Poll::Ready(done) = this.task.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
-            let earliest = this.deadlines.earliest();
+            let earliest = this.deadlines.next.load(Relaxed);
             if earliest < *this.armed {
                 *this.armed = earliest;
                 let instant = clock::instant(Timestamp::from_micros(earliest));

@@ -58,6 +58,8 @@ pub struct LiveListener {
 #[derive(Debug)]
 pub struct Edge {
     live: ArcSwap<Live>,
+    /// The part of `live` that every connection asks for before each request.
+    client: ArcSwap<ClientPolicy>,
     generations: AtomicU64,
     /// State that outlives reloads.
     pub registry: Registry,
@@ -82,6 +84,7 @@ impl Edge {
         let live = Live::new(1, snapshot, &registry, &metrics, None)?;
         live.adopt_endpoints();
         let edge = Self {
+            client: ArcSwap::new(live.client.clone()),
             live: ArcSwap::from_pointee(live),
             generations: AtomicU64::new(1),
             registry,
@@ -96,6 +99,11 @@ impl Edge {
     /// The config in force.
     pub fn live(&self) -> Arc<Live> {
         self.live.load_full()
+    }
+
+    /// What connections may do.
+    pub fn client_policy(&self) -> Arc<ClientPolicy> {
+        self.client.load_full()
     }
 
     /// Makes a config ready to be put in force: everything that can fail.
@@ -118,6 +126,7 @@ impl Edge {
     pub(crate) fn replace(&self, live: Live) {
         self.generations.store(live.generation, Relaxed);
         live.adopt_endpoints();
+        self.client.store(live.client.clone());
         self.live.store(Arc::new(live));
         self.registry.sweep();
         self.note_loaded();

@@ -5,10 +5,7 @@
 //! replaced by a fresh one without counting against the endpoint or the retry budget.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -91,11 +88,8 @@ fn session_tag(
     pool: &Pool,
 ) -> Option<u64> {
     forwarding.service.affinity.as_ref()?;
-    let cookies = forwarding
-        .head
-        .fields()
-        .filter(|field| field.known == Known::Cookie);
-    let mut values = cookies.filter_map(|field| cookie(field.value, affinity::COOKIE));
+    let cookies = forwarding.head.values(Known::Cookie);
+    let mut values = cookies.filter_map(|field| cookie(field, affinity::COOKIE));
     values
         .find_map(|value| context.live.affinity_keys.decode(&pool.name, value))
         .map(|session| session.tag)
@@ -111,9 +105,9 @@ struct Failed {
 struct Attempt<'a, 'e, 'f> {
     context: &'a mut RequestContext<'e>,
     forwarding: &'a Forwarding<'f>,
-    config: &'a Arc<Pool>,
+    config: &'a Pool,
     session: Option<u64>,
-    slot: Option<HeldSlot>,
+    slot: Option<HeldSlot<'a>>,
 }
 
 impl Attempt<'_, '_, '_> {
@@ -122,7 +116,11 @@ impl Attempt<'_, '_, '_> {
         body: &mut B,
         responder: &mut R,
     ) -> Result<(), Failed> {
-        let started = clock::now();
+        let started = if self.context.learnt.attempts == 0 {
+            self.context.started
+        } else {
+            clock::now()
+        };
         self.note_attempt();
         let written = AtomicBool::new(false);
         let relayed = self.relay(body, responder, &written).await;
@@ -355,12 +353,8 @@ impl Attempt<'_, '_, '_> {
     }
 
     fn renewal_due(&self, ttl: Duration) -> bool {
-        let cookies = self
-            .forwarding
-            .head
-            .fields()
-            .filter(|field| field.known == Known::Cookie);
-        let mut values = cookies.filter_map(|field| cookie(field.value, affinity::COOKIE));
+        let cookies = self.forwarding.head.values(Known::Cookie);
+        let mut values = cookies.filter_map(|field| cookie(field, affinity::COOKIE));
         let keys = &self.context.live.affinity_keys;
         let session = values.find_map(|value| keys.decode(&self.config.name, value));
         session.is_none_or(|session| session.due_for_renewal(ttl, clock::unix().as_secs()))

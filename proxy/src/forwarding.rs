@@ -16,9 +16,8 @@ use crate::{connection::ConnectionInfo, text::push_ip};
 pub fn client(head: &RequestHead, peer: IpAddr, trusted: &Networks) -> IpAddr {
     let mut client = peer;
     let chain: Vec<&[u8]> = head
-        .fields()
-        .filter(|field| field.known == Known::XForwardedFor)
-        .flat_map(|field| field.value.split(|byte| *byte == b','))
+        .values(Known::XForwardedFor)
+        .flat_map(|field| field.split(|byte| *byte == b','))
         .collect();
     for hop in chain.into_iter().rev() {
         let Some(address) = parse_hop(hop.trim_ascii()) else {
@@ -98,11 +97,8 @@ fn is_scheme(value: &[u8]) -> bool {
 }
 
 fn write_earlier(out: &mut BytesMut, head: &RequestHead, known: Known) {
-    for field in head
-        .fields()
-        .filter(|field| field.known == known && !field.value.is_empty())
-    {
-        out.extend_from_slice(field.value);
+    for field in head.values(known).filter(|field| !field.is_empty()) {
+        out.extend_from_slice(field);
         out.extend_from_slice(b", ");
     }
 }

@@ -58,7 +58,7 @@ impl Handler for Gateway {
     type Token = InFlight;
 
     fn policy(&self) -> Arc<ClientPolicy> {
-        self.edge.live().client.clone()
+        self.edge.client_policy()
     }
 
     fn leaving(&self) -> bool {
@@ -83,7 +83,7 @@ impl Handler for Gateway {
         let mut context = RequestContext::new(&self.edge, info, Some(head));
         let answered = match prepare(&mut context, head) {
             Ok(Step::Forward(service, found)) => {
-                deadlines.set_after(Limit::Exchange, service.timeout);
+                deadlines.set(Limit::Exchange, context.started + service.timeout);
                 let forwarding = Forwarding {
                     head,
                     service: &service,
@@ -176,14 +176,14 @@ fn identify(
 ) -> Result<Identified, Refusal> {
     let live = &context.live;
     let tenant_cookie = head
-        .fields()
-        .filter(|field| field.known == Known::Cookie)
-        .find_map(|field| cookie(field.value, TENANT_COOKIE))
+        .values(Known::Cookie)
+        .find_map(|field| cookie(field, TENANT_COOKIE))
         .map(|value| std::str::from_utf8(value).unwrap_or_default());
-    let header = context
-        .trusted
-        .then(|| tenant_header(context, head))
-        .flatten();
+    let header = if context.trusted {
+        tenant_header(context, head)?
+    } else {
+        None
+    };
     let facts = Facts {
         host,
         path: head.path(),
@@ -197,16 +197,24 @@ fn identify(
         .map_err(|reason| reason.refusal())
 }
 
-/// The field by which a trusted proxy names the tenant.
-fn tenant_header<'h>(context: &RequestContext<'_>, head: &'h RequestHead) -> Option<&'h str> {
+/// The field by which a trusted proxy names the tenant. What is no text comes out empty, which is no place's key.
+fn tenant_header<'h>(
+    context: &RequestContext<'_>,
+    head: &'h RequestHead,
+) -> Result<Option<&'h str>, Refusal> {
     let names = &context.live.tenant_headers;
     let is_named = |field: &schleuse_http1::Field<'_>| {
         names
             .iter()
             .any(|name| name.eq_ignore_ascii_case(field.name))
     };
-    let field = head.fields().find(is_named)?;
-    std::str::from_utf8(field.value).ok()
+    let mut found = head.fields().filter(is_named);
+    let first = found.next();
+    if found.next().is_some() {
+        // A proxy that adds instead of replacing lets the client speak first.
+        return Err(Refusal::ContradictingTenants);
+    }
+    Ok(first.map(|field| std::str::from_utf8(field.value).unwrap_or_default()))
 }
 
 fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {

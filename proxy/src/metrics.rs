@@ -236,3 +236,33 @@ impl Families<'_> {
 fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("schleuse")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn docs_metrics_md_lists_exactly_these_metrics() {
+        let metrics = Metrics::new().unwrap();
+        // A family in which no label has a value yet is not in the text.
+        let service = metrics.service("any");
+        service.answered("GET", 200, Duration::ZERO);
+        metrics.refused(Refusal::UnknownHost);
+        metrics.probes.with_label_values(&["ok"]).inc();
+        let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+        let registered: BTreeSet<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+            .collect();
+        let documented: BTreeSet<_> = include_str!("../../docs/metrics.md")
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.split(" | ");
+                Some((cells.next()?.trim_end_matches('`'), cells.next()?))
+            })
+            .collect();
+        assert_eq!(documented, registered);
+    }
+}

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use schleuse_config::{HeaderPart, HeaderValue, Service};
 use schleuse_core::{RegionalKey, TenantId};
 use schleuse_http1::{
-    BodyLength, Field, Known, RequestHead,
+    BodyLength, Known, RequestHead,
     encode::{
         write_chunked_coding, write_content_length, write_field, write_head_end, write_request_line,
     },
@@ -33,9 +33,9 @@ pub fn compose(
     write_target(out, head, service, strip);
     write_field(out, "Host", head.host().as_bytes());
     let traced = head.get(Known::Traceparent).is_some_and(valid_traceparent);
-    for field in head.fields().filter(|field| passes(field, service, traced)) {
-        write_field(out, field.name, field.value);
-    }
+    head.write_fields(out, |known, name| {
+        passes(known, name, service, traced) && believed(name, service, context.trusted)
+    });
     for (name, value) in &service.headers_set {
         write_set_field(out, name, value, context, service, tenant);
     }
@@ -99,26 +99,30 @@ fn write_target(out: &mut BytesMut, head: &RequestHead, service: &Service, strip
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-/// Whether a received field is passed on as it is.
-fn passes(field: &Field<'_>, service: &Service, traced: bool) -> bool {
-    if field.hop_by_hop || forwarding::describes_hops(field.known) {
-        return false;
-    }
-    match field.known {
+/// Whether a received end-to-end field is passed on as it is.
+fn passes(known: Known, name: &[u8], service: &Service, traced: bool) -> bool {
+    match known {
+        Known::Other => {}
         Known::Host
         | Known::ContentLength
         | Known::TransferEncoding
         | Known::XRequestId
         | Known::SchleuseService
         | Known::SchleuseTenant
-        | Known::SchleuseOther => false,
-        Known::Traceparent | Known::Tracestate => traced,
-        _ => {
-            let named = |name: &str| name.eq_ignore_ascii_case(field.name);
-            !service.headers_set.iter().any(|(name, _)| named(name))
-                && !service.headers_remove.iter().any(|name| named(name))
-        }
+        | Known::SchleuseOther => return false,
+        Known::Traceparent | Known::Tracestate => return traced,
+        known if forwarding::describes_hops(known) => return false,
+        _ => {}
     }
+    let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
+    !service.headers_set.iter().any(|(set, _)| is(set))
+        && !service.headers_remove.iter().any(|removed| is(removed))
+}
+
+/// A client must not tell a backend the tenant in the field by which our proxies do.
+fn believed(name: &[u8], service: &Service, trusted: bool) -> bool {
+    let tenant_header = service.tenant_header.as_deref();
+    trusted || !tenant_header.is_some_and(|header| header.as_bytes().eq_ignore_ascii_case(name))
 }
 
 fn write_set_field(

@@ -144,13 +144,13 @@ impl Pool {
     /// # Errors
     ///
     /// Why there is none.
-    pub fn arrive(
-        self: &Arc<Self>,
-        config: &Arc<schleuse_config::Pool>,
+    pub fn arrive<'l>(
+        &'l self,
+        config: &'l schleuse_config::Pool,
         tried: &[EndpointId],
         session: Option<u64>,
-    ) -> Result<HeldSlot, Refusal> {
-        let (now, draw) = (clock::now(), reference::draw());
+    ) -> Result<HeldSlot<'l>, Refusal> {
+        let (now, draw) = (clock::recent(), reference::draw());
         let mut guarded = self.guarded.lock();
         let preferred = session.map(|tag| guarded.state.session_endpoint(tag));
         let admission = guarded
@@ -167,8 +167,8 @@ impl Pool {
             return Err(Refusal::NoEndpoint);
         };
         Ok(HeldSlot {
-            pool: self.clone(),
-            config: config.clone(),
+            pool: self,
+            config,
             connections,
             slot: Some(slot),
         })
@@ -230,14 +230,14 @@ impl Pool {
 
 /// A seat that is given back when dropped: a request that vanishes in any phase cannot leak one.
 #[derive(Debug)]
-pub struct HeldSlot {
-    pool: Arc<Pool>,
-    config: Arc<schleuse_config::Pool>,
+pub struct HeldSlot<'l> {
+    pool: &'l Pool,
+    config: &'l schleuse_config::Pool,
     connections: Arc<EndpointConnections>,
     slot: Option<Slot>,
 }
 
-impl HeldSlot {
+impl HeldSlot<'_> {
     /// Whose seat it is.
     pub fn endpoint(&self) -> Option<EndpointId> {
         self.slot.as_ref().map(|slot| slot.endpoint)
@@ -260,16 +260,17 @@ impl HeldSlot {
 
     fn give_back(&mut self, outcome: Outcome) {
         if let Some(slot) = self.slot.take() {
-            self.pool
-                .guarded
-                .lock()
-                .state
-                .depart(&self.config.policy, slot, outcome, clock::now());
+            self.pool.guarded.lock().state.depart(
+                &self.config.policy,
+                slot,
+                outcome,
+                clock::recent(),
+            );
         }
     }
 }
 
-impl Drop for HeldSlot {
+impl Drop for HeldSlot<'_> {
     fn drop(&mut self) {
         self.give_back(Outcome::Abandoned);
     }

@@ -1,3 +1,20 @@
 //! What an operator and a client would notice, asked of the real binary. One executable: it links once.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, too, fail by panicking"
+)]
+
+mod backend_faults;
+mod backend_retries;
+mod bodies;
 mod first;
+mod identify;
+mod one_service;
+mod protocol;
+mod slow_clients;
+mod streaming;
+mod vector_file;
+mod vectors;
+mod websocket;

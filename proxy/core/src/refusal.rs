@@ -38,9 +38,6 @@ pub enum Refusal {
     /// The client's network may not use the service.
     #[error("the client's network may not use this service")]
     NotAllowed,
-    /// CONNECT, TRACE and whatever else a gateway must not pass on.
-    #[error("the method is not allowed")]
-    MethodNotAllowed,
     /// The certificate for this host is not the one that the connection was opened with (RFC 9110 §15.5.20).
     #[error("the host is not served on this connection")]
     Misdirected,
@@ -111,7 +108,6 @@ impl Refusal {
             | Self::KeyTooShort
             | Self::UnknownTenant
             | Self::AmbiguousService => 404,
-            Self::MethodNotAllowed => 405,
             Self::HeaderTimeout | Self::ClientBodyTimeout | Self::ClientTooSlow => 408,
             Self::BodyTooLarge => 413,
             Self::Misdirected => 421,
@@ -137,7 +133,6 @@ impl Refusal {
             Self::UnknownTenant => "unknown_tenant",
             Self::AmbiguousService => "ambiguous_service",
             Self::NotAllowed => "not_allowed",
-            Self::MethodNotAllowed => "method_not_allowed",
             Self::Misdirected => "misdirected",
             Self::BodyTooLarge => "body_too_large",
             Self::HeaderTimeout => "header_timeout",
@@ -185,7 +180,7 @@ impl Refusal {
             | Self::ClientTooSlow
             | Self::BadRequest(_, 408) => LINE_SLOW,
             Self::BodyTooLarge | Self::BadRequest(_, 413) => TOO_LARGE,
-            Self::BadPath | Self::MethodNotAllowed | Self::BadRequest(..) => UNREADABLE,
+            Self::BadPath | Self::BadRequest(..) => UNREADABLE,
         }
     }
 }
@@ -264,13 +259,13 @@ mod tests {
         Refusal::UnknownTenant,
         Refusal::AmbiguousService,
         Refusal::NotAllowed,
-        Refusal::MethodNotAllowed,
         Refusal::Misdirected,
         Refusal::BodyTooLarge,
         Refusal::HeaderTimeout,
         Refusal::ClientBodyTimeout,
         Refusal::ClientTooSlow,
         Refusal::ConnectFailed,
+        Refusal::ConnectTimeout,
         Refusal::UpstreamReset,
         Refusal::UpstreamInvalid,
         Refusal::FirstByteTimeout,
@@ -314,6 +309,28 @@ mod tests {
                 "{refusal}"
             );
         }
+    }
+
+    #[test]
+    fn docs_request_md_lists_exactly_these_refusals() {
+        let page = include_str!("../../../docs/request.md");
+        let (_, section) = page.split_once("\n## Refusals\n").unwrap();
+        let (section, _) = section.split_once("\n### ").unwrap();
+        let rows = section.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let label = cells.next()?.trim_end_matches('`');
+            Some((label, cells.next()?.parse::<u16>().unwrap()))
+        });
+        let mut documented: Vec<_> = rows.collect();
+        let listed = ALL
+            .iter()
+            .filter(|refusal| !matches!(refusal, Refusal::BadRequest(..)));
+        let mut expected: Vec<_> = listed
+            .map(|refusal| (refusal.label(), refusal.status()))
+            .collect();
+        documented.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(documented, expected);
     }
 
     #[test]

@@ -37,7 +37,11 @@ pub fn write_status_line(out: &mut impl BufMut, version: Version, status: u16, r
 
 /// `name: value`.
 pub fn write_field(out: &mut impl BufMut, name: &str, value: &[u8]) {
-    out.put_slice(name.as_bytes());
+    write_line(out, name.as_bytes(), value);
+}
+
+pub(crate) fn write_line(out: &mut impl BufMut, name: &[u8], value: &[u8]) {
+    out.put_slice(name);
     out.put_slice(b": ");
     out.put_slice(value);
     out.put_slice(b"\r\n");

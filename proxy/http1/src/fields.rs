@@ -6,7 +6,7 @@
 //! proxy decides by or sets itself cannot be nominated away, so that a client
 //! cannot steer what a backend trusts.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use smallvec::SmallVec;
 
 use crate::Reject;
@@ -16,6 +16,10 @@ use crate::known::Known;
 
 /// Fields that a head holds without allocating; a browser sends 10 to 20.
 const FIELDS_INLINE: usize = 24;
+
+/// Between name and value.
+const SEPARATOR: &[u8] = b": ";
+const LINE_END: &[u8] = b"\r\n";
 
 /// Most options over all `Connection` lines; each is compared with every field.
 const CONNECTION_OPTIONS_MAX: usize = 32;
@@ -49,6 +53,16 @@ struct Entry {
     value: Span,
     known: Known,
     hop_by_hop: bool,
+}
+
+impl Entry {
+    /// Whether the line reads as it would be written: one space after the colon, none at the end.
+    fn is_canonical(&self, head: &[u8]) -> bool {
+        let (name_end, value_end) = (usize::from(self.name.end), usize::from(self.value.end));
+        usize::from(self.value.start) == name_end + SEPARATOR.len()
+            && head.get(name_end..name_end + SEPARATOR.len()) == Some(SEPARATOR)
+            && head.get(value_end..value_end + LINE_END.len()) == Some(LINE_END)
+    }
 }
 
 /// Where the fields of a head lie in its bytes.
@@ -156,6 +170,53 @@ impl FieldTable {
             .iter()
             .find(|entry| entry.known == known)
             .map(|entry| entry.value.bytes(head))
+    }
+
+    /// The values of all fields of that name, in the order received.
+    pub(crate) fn all<'h>(
+        &'h self,
+        known: Known,
+        head: &'h [u8],
+    ) -> impl Iterator<Item = &'h [u8]> {
+        let found = self
+            .entries
+            .iter()
+            .filter(move |entry| entry.known == known);
+        found.map(|entry| entry.value.bytes(head))
+    }
+
+    /// Writes the fields that do not end here and that `keep` lets pass, as `write_field` would.
+    ///
+    /// A line that was received in exactly the form in which it would be written is copied as it is, together with its
+    /// neighbours: one copy for most of a head instead of four for each field.
+    pub(crate) fn write(
+        &self,
+        head: &[u8],
+        out: &mut impl BufMut,
+        mut keep: impl FnMut(Known, &[u8]) -> bool,
+    ) {
+        let mut run = 0..0;
+        for entry in &self.entries {
+            if entry.hop_by_hop || !keep(entry.known, entry.name.bytes(head)) {
+                continue;
+            }
+            let (start, end) = (
+                usize::from(entry.name.start),
+                usize::from(entry.value.end) + LINE_END.len(),
+            );
+            if entry.is_canonical(head) {
+                if run.end != start {
+                    out.put_slice(head.get(run).unwrap_or_default());
+                    run = start..start;
+                }
+                run.end = end;
+            } else {
+                out.put_slice(head.get(run).unwrap_or_default());
+                run = 0..0;
+                crate::encode::write_line(out, entry.name.bytes(head), entry.value.bytes(head));
+            }
+        }
+        out.put_slice(head.get(run).unwrap_or_default());
     }
 
     /// Lets all fields of that name end here.

@@ -120,4 +120,21 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn docs_request_md_lists_exactly_these_reasons() {
+        let page = include_str!("../../../docs/request.md");
+        let (_, section) = page
+            .split_once("\n### The HTTP engine's reasons\n")
+            .unwrap();
+        let documented: Vec<_> = section
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let row = |reject: &Reject| {
+            let (label, status) = (reject.label(), reject.status());
+            format!("| `{label}` | {status} | {reject} |")
+        };
+        assert_eq!(documented, Reject::ALL.iter().map(row).collect::<Vec<_>>());
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use crate::authority::Authority;
 use crate::fields::{Field, FieldTable, Side, Summary, take};
@@ -331,6 +331,17 @@ impl RequestHead {
     /// The fields in the order received, without those whose name holds a `_`.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         self.parts.fields.iter(&self.bytes)
+    }
+
+    /// The values of all fields of that name, in the order received.
+    pub fn values(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        self.parts.fields.all(known, &self.bytes)
+    }
+
+    /// Writes the end-to-end fields that `keep` lets pass, by which name they have and the name as received; the same
+    /// bytes as `write_field` for each.
+    pub fn write_fields(&self, out: &mut impl BufMut, keep: impl FnMut(Known, &[u8]) -> bool) {
+        self.parts.fields.write(&self.bytes, out, keep);
     }
 
     /// The value of the first field of that name.

@@ -4,7 +4,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use crate::fields::{Field, FieldTable, Side, Summary, take};
 use crate::framing::BodyLength;
@@ -175,6 +175,17 @@ impl ResponseHead {
     /// The fields in the order received.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         self.fields.iter(&self.bytes)
+    }
+
+    /// The values of all fields of that name, in the order received.
+    pub fn values(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        self.fields.all(known, &self.bytes)
+    }
+
+    /// Writes the end-to-end fields that `keep` lets pass, by which name they have and the name as received; the same
+    /// bytes as `write_field` for each.
+    pub fn write_fields(&self, out: &mut impl BufMut, keep: impl FnMut(Known, &[u8]) -> bool) {
+        self.fields.write(&self.bytes, out, keep);
     }
 
     /// The value of the first field of that name.

@@ -178,6 +178,28 @@ proptest! {
     }
 
     #[test]
+    fn fields_written_in_runs_are_those_written_one_by_one(
+        lines in vec(("[A-Za-z][A-Za-z0-9-]{0,9}", "[ \t]{0,2}", "[!-~]{0,10}", "[ \t]{0,2}"), 0..30),
+        kept in any::<u32>(),
+    ) {
+        let mut text = BytesMut::from("GET / HTTP/1.1\r\nHost: a.example\r\n");
+        for (name, before, value, after) in &lines {
+            text.extend_from_slice(format!("X{name}:{before}{value}{after}\r\n").as_bytes());
+        }
+        text.extend_from_slice(b"\r\n");
+        let head = take_request(&mut text, &mut 0, &HeadLimits::CEILING).unwrap().unwrap();
+        let mut number = 0;
+        let mut keep = || { number += 1; kept >> (number % 32) & 1 == 1 };
+        let (mut one_by_one, mut in_runs) = (BytesMut::new(), BytesMut::new());
+        for field in head.fields().filter(|_| keep()) {
+            encode::write_field(&mut one_by_one, field.name, field.value);
+        }
+        let mut number = 0;
+        head.write_fields(&mut in_runs, |_, _| { number += 1; kept >> (number % 32) & 1 == 1 });
+        prop_assert_eq!(in_runs, one_by_one);
+    }
+
+    #[test]
     fn a_chunked_body_read_back_is_the_same_body(chunks in vec(vec(any::<u8>(), 0..50), 0..8)) {
         let mut out = Vec::new();
         for chunk in &chunks {

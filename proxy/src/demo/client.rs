@@ -27,7 +27,7 @@ use super::{
 };
 
 /// For a connect, and for each read and write.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came back.
 #[derive(Debug, Default)]

@@ -34,7 +34,7 @@ use terminal::Terminal;
 use tour::Tour;
 
 /// For the proxy to become ready, and to end.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at proxy and signals.
 const POLL: Duration = Duration::from_millis(50);
 

@@ -20,8 +20,8 @@ use super::{
     terminal::Terminal,
 };
 
-/// For anything to happen that a step waits for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For anything to happen that a step waits for: long, because a machine that is busy with other things is no fault.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
 /// Of everything that belongs to a step.
@@ -94,6 +94,7 @@ impl<'d> Tour<'d> {
             .action
             .command(self.site, &address, &self.reference, self.proxy.id());
         self.terminal.command(INDENT, &command);
+        let begun = Instant::now();
         let answer = match self.act(&step.action) {
             Ok(answer) => answer,
             Err(error) => {
@@ -102,10 +103,10 @@ impl<'d> Tour<'d> {
             }
         };
         self.remember(&step.action, &answer);
-        self.judge(step, &answer)
+        self.judge(step, &answer, begun.elapsed())
     }
 
-    fn judge(&self, step: &Step, answer: &Answer) -> bool {
+    fn judge(&self, step: &Step, answer: &Answer, took: Duration) -> bool {
         let context = Context {
             directory: self.site.path(),
             session_endpoint: &self.session_endpoint,
@@ -116,6 +117,9 @@ impl<'d> Tour<'d> {
                 Ok(seen) => good.push(seen),
                 Err(differs) => bad.push(differs),
             }
+        }
+        if matches!(step.action, Action::Edit(_)) {
+            good.push(format!("after {} ms", took.as_millis()));
         }
         self.terminal.good(INDENT, &good);
         for differs in &bad {

@@ -100,6 +100,11 @@ pub trait BodyIn: Send {
     /// As [`Self::next`].
     fn ready(&mut self) -> Result<Option<Bytes>, ClientError>;
 
+    /// Whether the client holds the body back until it gets a 100 (RFC 9110 §10.1.1).
+    fn held_back(&self) -> bool {
+        false
+    }
+
     /// Whether the end was reached.
     fn ended(&self) -> bool;
 
@@ -178,10 +183,12 @@ pub trait Responder: Send {
 pub(crate) fn head_fields<'a>(answer: &Answer<'a>) -> impl Iterator<Item = (&'a str, &'a [u8])> {
     let upstream = answer.upstream.into_iter().flat_map(ResponseHead::fields);
     upstream
-        .filter(|field| {
-            !field.hop_by_hop
-                && !matches!(field.known, Known::ContentLength | Known::TransferEncoding)
-        })
+        .filter(|field| !field.hop_by_hop && is_content(field.known))
         .map(|field| (field.name, field.value))
         .chain(answer.fields.iter().copied())
+}
+
+/// Not a field that frames the message: framing is the protocol's own.
+pub(crate) fn is_content(known: Known) -> bool {
+    !matches!(known, Known::ContentLength | Known::TransferEncoding)
 }

@@ -93,7 +93,7 @@ pub(super) fn park(upstream: Upstream, group: Group, keepalive: Duration) {
     if endpoint.is_wanted() {
         return; // dropping it hands its lease to whoever waits
     }
-    let since = clock::now();
+    let since = clock::recent();
     IDLE.with_borrow_mut(|idle| {
         let parked = idle.entry(endpoint.number()).or_default();
         parked.push_back(Parked {

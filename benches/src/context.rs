@@ -136,10 +136,10 @@ impl Programs {
             format!("Load: {}", machine::version("wrk", &["-v"])),
         ];
         if let Some(envoy) = &self.envoy {
-            lines.push(format!(
-                "Envoy: {}",
-                machine::version(envoy, &["--version"])
-            ));
+            // It names its own path before the version.
+            let line = machine::version(envoy, &["--version"]);
+            let version = line.rsplit(' ').next().unwrap_or_default();
+            lines.push(format!("Envoy: {version}"));
         }
         if let Some(caddy) = &self.caddy {
             lines.push(format!("Caddy: {}", machine::version(caddy, &["version"])));

@@ -42,7 +42,6 @@ pub(crate) fn start_caddy(program: &str, directory: &Path, backend: SocketAddr) 
             "{{
   admin off
   auto_https off
-  persist_config off
 }}
 http://:{port} {{
   bind 127.0.0.1
@@ -60,7 +59,11 @@ http://:{port} {{
     command.extend(["--adapter", "caddyfile", "--config"].map(str::to_owned));
     command.push(file.display().to_string());
     let settings = Settings {
-        environment: vec![("GOMAXPROCS", "1")],
+        environment: vec![
+            ("GOMAXPROCS", "1".to_owned()),
+            // Where it would keep certificates and the last config.
+            ("HOME", directory.display().to_string()),
+        ],
         ..Settings::default()
     };
     Peer::start("caddy", PROXY_CORE, address, &command, settings)

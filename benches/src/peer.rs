@@ -54,7 +54,12 @@ impl Peer {
             .args(["--pdeathsig", "KILL", "taskset", "--cpu-list"])
             .arg(core.to_string())
             .args(command)
-            .envs(settings.environment.iter().copied())
+            .envs(
+                settings
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::from(errors.reopen()?))
@@ -120,7 +125,7 @@ impl Drop for Peer {
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     /// Added to the environment.
-    pub(crate) environment: Vec<(&'static str, &'static str)>,
+    pub(crate) environment: Vec<(&'static str, String)>,
     /// Where stdout goes; none: nowhere.
     pub(crate) output: Option<File>,
 }

@@ -106,7 +106,7 @@ impl Schleuse {
         let mut command = command.to_vec();
         command.push(config.file().display().to_string());
         let settings = Settings {
-            environment: vec![("SCHLEUSE_WORKERS", "1")],
+            environment: vec![("SCHLEUSE_WORKERS", "1".to_owned())],
             output: Some(log_file()?),
         };
         let peer = Peer::start(&name, PROXY_CORE, config.address, &command, settings)?;

@@ -179,10 +179,11 @@ fn identify(
         .values(Known::Cookie)
         .find_map(|field| cookie(field, TENANT_COOKIE))
         .map(|value| std::str::from_utf8(value).unwrap_or_default());
-    let header = context
-        .trusted
-        .then(|| tenant_header(context, head))
-        .flatten();
+    let header = if context.trusted {
+        tenant_header(context, head)?
+    } else {
+        None
+    };
     let facts = Facts {
         host,
         path: head.path(),
@@ -196,16 +197,24 @@ fn identify(
         .map_err(|reason| reason.refusal())
 }
 
-/// The field by which a trusted proxy names the tenant.
-fn tenant_header<'h>(context: &RequestContext<'_>, head: &'h RequestHead) -> Option<&'h str> {
+/// The field by which a trusted proxy names the tenant. What is no text comes out empty, which is no place's key.
+fn tenant_header<'h>(
+    context: &RequestContext<'_>,
+    head: &'h RequestHead,
+) -> Result<Option<&'h str>, Refusal> {
     let names = &context.live.tenant_headers;
     let is_named = |field: &schleuse_http1::Field<'_>| {
         names
             .iter()
             .any(|name| name.eq_ignore_ascii_case(field.name))
     };
-    let field = head.fields().find(is_named)?;
-    std::str::from_utf8(field.value).ok()
+    let mut found = head.fields().filter(is_named);
+    let first = found.next();
+    if found.next().is_some() {
+        // A proxy that adds instead of replacing lets the client speak first.
+        return Err(Refusal::ContradictingTenants);
+    }
+    Ok(first.map(|field| std::str::from_utf8(field.value).unwrap_or_default()))
 }
 
 fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {

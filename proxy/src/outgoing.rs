@@ -33,7 +33,9 @@ pub fn compose(
     write_target(out, head, service, strip);
     write_field(out, "Host", head.host().as_bytes());
     let traced = head.get(Known::Traceparent).is_some_and(valid_traceparent);
-    head.write_fields(out, |known, name| passes(known, name, service, traced));
+    head.write_fields(out, |known, name| {
+        passes(known, name, service, traced) && believed(name, service, context.trusted)
+    });
     for (name, value) in &service.headers_set {
         write_set_field(out, name, value, context, service, tenant);
     }
@@ -115,6 +117,12 @@ fn passes(known: Known, name: &[u8], service: &Service, traced: bool) -> bool {
     let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
     !service.headers_set.iter().any(|(set, _)| is(set))
         && !service.headers_remove.iter().any(|removed| is(removed))
+}
+
+/// A client must not tell a backend the tenant in the field by which our proxies do.
+fn believed(name: &[u8], service: &Service, trusted: bool) -> bool {
+    let tenant_header = service.tenant_header.as_deref();
+    trusted || !tenant_header.is_some_and(|header| header.as_bytes().eq_ignore_ascii_case(name))
 }
 
 fn write_set_field(

@@ -9,6 +9,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -60,6 +61,8 @@ pub struct Http1<'c, W> {
     head: RequestHead,
     reading: Reading<'c>,
     writing: Writing,
+    /// The client holds its body back until a 100 comes (RFC 9110 §10.1.1). Both directions learn of its end.
+    held_back: AtomicBool,
     deadlines: &'c Deadlines,
 }
 
@@ -102,7 +105,6 @@ pub struct Writing {
     version: Version,
     head_request: bool,
     keep_alive: bool,
-    expects_continue: bool,
     sent_bytes: u64,
     pace: Pace,
 }
@@ -121,7 +123,6 @@ impl Writing {
             version,
             head_request,
             keep_alive,
-            expects_continue: false,
             sent_bytes: 0,
             pace: Pace::new(policy, Limit::ClientWrite),
         }
@@ -139,13 +140,12 @@ impl<'c, W: Wire> Http1<'c, W> {
         keep_alive: bool,
     ) -> Self {
         let length = head.body();
-        let mut writing = Writing::new(
+        let writing = Writing::new(
             head.version(),
             head.method() == "HEAD",
             keep_alive && head.keep_alive(),
             policy,
         );
-        writing.expects_continue = head.expect_continue();
         let reading = Reading {
             buf,
             decoder: BodyDecoder::new(length),
@@ -155,6 +155,7 @@ impl<'c, W: Wire> Http1<'c, W> {
         };
         Self {
             wire: Mutex::new(wire),
+            held_back: AtomicBool::new(head.expect_continue()),
             head,
             reading,
             writing,
@@ -182,7 +183,7 @@ impl<'c, W: Wire> Http1<'c, W> {
                 Next::Close
             };
         }
-        if self.writing.expects_continue || !self.writing.keep_alive {
+        if self.held_back.load(Relaxed) || !self.writing.keep_alive {
             return Next::Linger;
         }
         if self.discard_rest().await {
@@ -229,17 +230,19 @@ impl<'c, W: Wire> Exchange for Http1<'c, W> {
     }
 
     fn split(&mut self) -> Parts<'_, Self::Body<'_>, Self::Responder<'_>> {
-        let (wire, deadlines) = (&self.wire, self.deadlines);
+        let (wire, held_back, deadlines) = (&self.wire, &self.held_back, self.deadlines);
         Parts {
             head: &self.head,
             body: Http1Body {
                 wire,
                 reading: &mut self.reading,
+                held_back,
                 deadlines,
             },
             responder: Http1Responder {
                 wire,
                 writing: &mut self.writing,
+                held_back: Some(held_back),
                 deadlines,
             },
             deadlines,
@@ -252,6 +255,7 @@ impl<'c, W: Wire> Exchange for Http1<'c, W> {
 pub struct Http1Body<'e, 'c, W> {
     wire: &'e Mutex<&'c mut W>,
     reading: &'e mut Reading<'c>,
+    held_back: &'e AtomicBool,
     deadlines: &'e Deadlines,
 }
 
@@ -262,8 +266,13 @@ impl<W: Wire> Http1Body<'_, '_, W> {
             match poll_read_some(&mut **self.wire.lock(), cx, buf) {
                 Poll::Ready(read) => {
                     let count = read?;
+                    self.held_back.store(false, Relaxed); // it does not wait, or has gone
                     pace.moved(count, self.deadlines);
                     Poll::Ready(Ok(count))
+                }
+                // Not the client's time that passes.
+                Poll::Pending if self.held_back.load(Relaxed) => {
+                    self.deadlines.pending(&[Limit::Exchange])
                 }
                 Poll::Pending => {
                     pace.wait(self.deadlines);
@@ -313,9 +322,16 @@ impl<W: Wire> BodyIn for Http1Body<'_, '_, W> {
             return Ok(None);
         }
         match decoder.decode(buf).map_err(ClientError::Invalid)? {
-            Piece::Data(data) => Ok(Some(data)),
+            Piece::Data(data) => {
+                self.held_back.store(false, Relaxed);
+                Ok(Some(data))
+            }
             Piece::More | Piece::End => Ok(None),
         }
+    }
+
+    fn held_back(&self) -> bool {
+        self.held_back.load(Relaxed)
     }
 
     fn ended(&self) -> bool {
@@ -339,6 +355,8 @@ impl<W: Wire> BodyIn for Http1Body<'_, '_, W> {
 pub struct Http1Responder<'e, 'c, W> {
     wire: &'e Mutex<&'c mut W>,
     writing: &'e mut Writing,
+    /// None: no body is awaited.
+    held_back: Option<&'e AtomicBool>,
     deadlines: &'e Deadlines,
 }
 
@@ -352,6 +370,7 @@ impl<'e, 'c, W: Wire> Http1Responder<'e, 'c, W> {
         Self {
             wire,
             writing,
+            held_back: None,
             deadlines,
         }
     }
@@ -427,8 +446,10 @@ impl<W: Wire> Responder for Http1Responder<'_, '_, W> {
         if self.writing.version == Version::Http10 {
             return Ok(());
         }
-        if head.status() == 100 {
-            self.writing.expects_continue = false;
+        if head.status() == 100
+            && let Some(held_back) = self.held_back
+        {
+            held_back.store(false, Relaxed);
         }
         let mut out = lend();
         write_status_line(&mut out, Version::Http11, head.status(), head.reason());
@@ -441,6 +462,10 @@ impl<W: Wire> Responder for Http1Responder<'_, '_, W> {
 
     fn begin(&mut self, answer: &Answer<'_>, length: BodyLength) {
         self.writing.progress = Progress::Begun;
+        if self.held_back.is_some_and(|held| held.load(Relaxed)) {
+            // Whether the body comes now is the client's choice, so nobody knows where its next request starts.
+            self.writing.keep_alive = false;
+        }
         self.writing.framing = length;
         self.writing.out = lend();
         let reason = answer.upstream.map_or_else(

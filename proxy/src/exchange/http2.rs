@@ -5,6 +5,7 @@
 
 use std::{
     future::poll_fn,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -20,12 +21,12 @@ use super::{Answer, BodyIn, ClientError, Exchange, Parts, Responder, head_fields
 use crate::deadlines::{Deadlines, Limit};
 
 /// One HTTP/2 stream.
-pub struct Http2<'d> {
+pub struct Http2 {
     session: Mutex<HttpSession>,
     head: RequestHead,
     reading: Reading,
     writing: Writing,
-    deadlines: &'d Deadlines,
+    deadlines: Arc<Deadlines>,
 }
 
 struct Reading {
@@ -50,13 +51,13 @@ struct Writing {
     sent_bytes: u64,
 }
 
-impl<'d> Http2<'d> {
+impl Http2 {
     /// For a stream whose head has come.
     ///
     /// # Errors
     ///
     /// [`Reject`] when the head breaks the rules that hold for every protocol.
-    pub fn new(session: HttpSession, deadlines: &'d Deadlines) -> Result<Self, Reject> {
+    pub fn new(session: HttpSession, deadlines: Arc<Deadlines>) -> Result<Self, Reject> {
         let request = session.req_header();
         let uri = &request.uri;
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -91,7 +92,7 @@ impl<'d> Http2<'d> {
     }
 }
 
-impl Exchange for Http2<'_> {
+impl Exchange for Http2 {
     type Body<'e>
         = Http2Body<'e>
     where
@@ -106,11 +107,11 @@ impl Exchange for Http2<'_> {
     }
 
     fn deadlines(&self) -> &Deadlines {
-        self.deadlines
+        &self.deadlines
     }
 
     fn split(&mut self) -> Parts<'_, Self::Body<'_>, Self::Responder<'_>> {
-        let (session, deadlines) = (&self.session, self.deadlines);
+        let (session, deadlines) = (&self.session, &*self.deadlines);
         Parts {
             head: &self.head,
             body: Http2Body {

@@ -100,6 +100,11 @@ pub trait BodyIn: Send {
     /// As [`Self::next`].
     fn ready(&mut self) -> Result<Option<Bytes>, ClientError>;
 
+    /// Whether the client holds the body back until it gets a 100 (RFC 9110 §10.1.1).
+    fn held_back(&self) -> bool {
+        false
+    }
+
     /// Whether the end was reached.
     fn ended(&self) -> bool;
 

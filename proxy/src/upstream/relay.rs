@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use schleuse_core::Timestamp;
 use schleuse_http1::{
     BodyDecoder, BodyLength, HeadLimits, Piece, Reject, ResponseHead, ResponseTo, Trailer,
@@ -138,7 +138,17 @@ pub async fn relay<B: BodyIn, R: Responder>(
     let asked = outgoing.asked;
     let (reader, writer) = upstream.tcp.split();
     let mut sending = Sending::new(writer, outgoing, deadlines, policy);
-    let mut answering = Answering::new(reader, &mut upstream.buf, asked, deadlines, policy);
+    let request_ended = AtomicBool::new(body.length() == BodyLength::Empty);
+    let mut answering = Answering {
+        reader,
+        buf: &mut upstream.buf,
+        asked,
+        request_ended: &request_ended,
+        deadlines,
+        // No least rate: event streams and long polls are slow by nature.
+        pace: Pace::new(idle_only(policy), Limit::UpstreamRead),
+        head: policy.head,
+    };
     if body.length() == BodyLength::Empty {
         sending.head_only().await?;
         deadlines.set(Limit::FirstByte, clock::recent() + policy.first_byte);
@@ -148,7 +158,6 @@ pub async fn relay<B: BodyIn, R: Responder>(
         }
         return Ok(relayed);
     }
-    let request_ended = AtomicBool::new(false);
     let send = async {
         let done = sending.all(body).await;
         match &done {
@@ -163,6 +172,13 @@ pub async fn relay<B: BodyIn, R: Responder>(
     let mut relayed = both(send, answering.run(responder, compose)).await?;
     relayed.reusable &= request_ended.load(Relaxed);
     Ok(relayed)
+}
+
+fn idle_only(policy: &RelayPolicy) -> PacePolicy {
+    PacePolicy {
+        idle_max: policy.idle,
+        rate_min: 0,
+    }
 }
 
 /// Runs `send` beside `answer` until the answer is there. What the client did wrong ends both; an endpoint that stopped
@@ -228,6 +244,7 @@ struct Sending<'r> {
     outgoing: Outgoing<'r>,
     deadlines: &'r Deadlines,
     pace: Pace,
+    first_byte: Duration,
     body_bytes_max: u64,
 }
 
@@ -238,18 +255,13 @@ impl<'r> Sending<'r> {
         deadlines: &'r Deadlines,
         policy: &RelayPolicy,
     ) -> Self {
-        let pace = Pace::new(
-            PacePolicy {
-                idle_max: policy.idle,
-                rate_min: 0,
-            },
-            Limit::UpstreamWrite,
-        );
+        let pace = Pace::new(idle_only(policy), Limit::UpstreamWrite);
         Self {
             writer,
             outgoing,
             deadlines,
             pace,
+            first_byte: policy.first_byte,
             body_bytes_max: policy.body_bytes_max,
         }
     }
@@ -278,7 +290,7 @@ impl<'r> Sending<'r> {
                 None => {
                     self.write(&out).await?;
                     out.clear();
-                    match body.next().await? {
+                    match self.next_piece(body).await? {
                         Some(piece) => piece,
                         None => break,
                     }
@@ -307,6 +319,17 @@ impl<'r> Sending<'r> {
         }
         self.write(&out).await?;
         Ok(())
+    }
+
+    /// While the client holds its body back, the next word is the endpoint's.
+    async fn next_piece(&mut self, body: &mut impl BodyIn) -> Result<Option<Bytes>, ClientError> {
+        if !body.held_back() {
+            return body.next().await;
+        }
+        self.deadlines.set_after(Limit::FirstByte, self.first_byte);
+        let piece = body.next().await;
+        self.deadlines.clear(Limit::FirstByte);
+        piece
     }
 
     async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
@@ -349,37 +372,14 @@ struct Answering<'r> {
     reader: ReadHalf<'r>,
     buf: &'r mut BytesMut,
     asked: ResponseTo,
+    /// Nothing more of the request will be written.
+    request_ended: &'r AtomicBool,
     deadlines: &'r Deadlines,
     pace: Pace,
     head: HeadLimits,
 }
 
-impl<'r> Answering<'r> {
-    fn new(
-        reader: ReadHalf<'r>,
-        buf: &'r mut BytesMut,
-        asked: ResponseTo,
-        deadlines: &'r Deadlines,
-        policy: &RelayPolicy,
-    ) -> Self {
-        // No least rate: event streams and long polls are slow by nature.
-        let pace = Pace::new(
-            PacePolicy {
-                idle_max: policy.idle,
-                rate_min: 0,
-            },
-            Limit::UpstreamRead,
-        );
-        Self {
-            reader,
-            buf,
-            asked,
-            deadlines,
-            pace,
-            head: policy.head,
-        }
-    }
-
+impl Answering<'_> {
     async fn run<R: Responder>(
         &mut self,
         responder: &mut R,
@@ -423,12 +423,26 @@ impl<'r> Answering<'r> {
                     }
                     scanned = 0;
                     responder.interim(&head).await?;
+                    if head.status() == 100 && !self.request_ended.load(Relaxed) {
+                        self.let_body_come().await;
+                    }
                 }
                 Some(head) => return Ok(head),
                 None if self.read_watching(responder).await? == 0 => return Err(Fault::Reset),
                 None => {}
             }
         }
+    }
+
+    /// The client's turn after a 100: its time passes now, not the endpoint's.
+    async fn let_body_come(&mut self) {
+        self.deadlines.clear(Limit::FirstByte);
+        // The other direction waits without a waker for this event.
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        })
+        .await;
     }
 
     async fn body<R: Responder>(

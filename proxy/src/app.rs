@@ -114,7 +114,7 @@ fn serve(
             edge: edge.clone(),
             listeners: listeners.clone(),
             handler: handler.clone(),
-            leaving: leaving.subscribe(),
+            leaving: Some(leaving.subscribe()),
         });
     }
     server.add_service(Control {
@@ -126,6 +126,7 @@ fn serve(
     server.run(RunArgs {
         shutdown_signal: Box::new(DrainThenStop {
             edge: edge.clone(),
+            listeners: listeners.clone(),
             leaving,
             armed,
         }),

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::Arc,
 };
 
@@ -65,6 +65,17 @@ impl Bound {
     /// Out of file handles.
     pub fn duplicate(&self) -> io::Result<tokio::net::TcpListener> {
         tokio::net::TcpListener::from_std(self.socket.try_clone()?)
+    }
+
+    /// A connection that waits to be accepted already.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none; otherwise the kernel's.
+    pub fn accept_waiting(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (tcp, peer) = self.socket.accept()?;
+        tcp.set_nonblocking(true)?;
+        Ok((tcp, peer))
     }
 
     /// TLS, when this listener speaks it now.
@@ -157,6 +168,13 @@ impl Listeners {
         report(&before, &all);
         self.news.send_replace(Arc::new(all));
         Ok(())
+    }
+
+    /// Closes all sockets once the workers have let go of them: from then on connections are refused by the kernel.
+    pub fn close(&self) {
+        let before = std::mem::take(&mut *self.bound.lock());
+        self.news.send_replace(Arc::default());
+        report(&before, &[]);
     }
 
     /// The sockets in force, now and after each change.

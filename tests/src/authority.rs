@@ -8,6 +8,7 @@ use rcgen::{
 };
 use rustls::{
     ClientConfig, RootCertStore, SupportedCipherSuite,
+    client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, pem::PemObject as _},
     version::{TLS12, TLS13},
@@ -102,11 +103,13 @@ impl Authority {
             .into_iter()
             .filter(|version| suites.iter().any(|suite| suite.version() == *version))
             .collect();
-        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&versions)
             .expect("suites that fit the versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // A resumed session shows the certificate that it began with.
+        config.resumption = Resumption::disabled();
         Arc::new(config)
     }
 }

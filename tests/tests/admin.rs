@@ -87,7 +87,7 @@ fn an_endpoint_whose_probes_fail_is_left_out_until_they_succeed_again() {
     let one = Origin::serve(move |request, conversation| {
         match (request.target.as_str(), state.load(SeqCst)) {
             ("/healthz", false) => {
-                conversation.send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+                conversation.send("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
             }
             _ => conversation.send(ok("one")),
         }

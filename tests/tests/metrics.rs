@@ -7,11 +7,7 @@ use schleuse_tests::{Edge, Origin, RunningEdge, binary::repository};
 const HOST: &str = "110000000000.wohngeld.example";
 
 fn before(origin: &Origin) -> RunningEdge {
-    let health = "health: { interval: 100ms, healthy_after: 1, unhealthy_after: 1 }";
-    Edge::new()
-        .service("wohngeld", "")
-        .pool("wohngeld", &[origin.address()], health)
-        .start()
+    Edge::new().origin(origin.address()).start()
 }
 
 fn requests(method: &str, code: &str) -> String {
@@ -106,7 +102,10 @@ fn documented() -> BTreeSet<(String, String, BTreeSet<String>)> {
 #[test]
 fn docs_metrics_md_lists_exactly_the_families_with_their_types_and_labels() {
     let origin = Origin::ok("fine");
-    let edge = before(&origin);
+    let edge = Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[origin.address()], "health: { path: / }")
+        .start();
     // A family with labels shows once something was counted.
     assert_eq!(edge.get("unknown.example", "/").status, 404);
     edge.wait_metric("schleuse_probes_total{result=\"ok\"}", 1.0);

@@ -7,7 +7,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -102,7 +102,7 @@ impl Reloader {
     /// Every problem as a line of text; then nothing has changed.
     pub fn reload(&self, origin: &'static str) -> Result<Reloaded, Vec<String>> {
         let _turn = self.one_at_a_time.lock();
-        let started = Instant::now();
+        let started = clock::now();
         // The watch looks every few seconds; a unit that turned to "reloading" each time would say nothing.
         let told = origin != WATCH;
         if told {
@@ -112,7 +112,7 @@ impl Reloader {
         if told {
             systemd::notify("READY=1");
         }
-        let millis = started.elapsed().as_millis().to_string();
+        let millis = (clock::now() - started).as_millis().to_string();
         match &result {
             Ok(Reloaded::Unchanged) => self.state.lock().rejected = None,
             Ok(Reloaded::Generation(generation)) => {

@@ -26,6 +26,9 @@ use crate::{
 /// File handles below which a launch day ends early; warned about.
 const FILE_HANDLES_WANTED: u64 = 65_536;
 
+/// More threads than any machine has cores for.
+const WORKERS_MAX: usize = 1024;
+
 /// Why the proxy cannot start, in words for an operator.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -48,7 +51,7 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
         files,
         warnings,
     } = loaded;
-    let workers = workers(snapshot.workers);
+    let workers = workers(snapshot.workers)?;
     log::start().map_err(StartError::new)?;
     report_panics();
     raise_file_handles();
@@ -134,15 +137,20 @@ fn serve(
 }
 
 /// `SCHLEUSE_WORKERS`, else the config's, else one per core.
-fn workers(configured: Option<usize>) -> usize {
-    let from_environment = std::env::var("SCHLEUSE_WORKERS")
-        .ok()
-        .and_then(|workers| workers.parse().ok());
+fn workers(configured: Option<usize>) -> Result<usize, StartError> {
+    if let Ok(text) = std::env::var("SCHLEUSE_WORKERS") {
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (1..=WORKERS_MAX).contains(number));
+        return number.ok_or_else(|| {
+            StartError(format!(
+                "SCHLEUSE_WORKERS is {text:?}; write a number from 1 to {WORKERS_MAX}"
+            ))
+        });
+    }
     let cores = || std::thread::available_parallelism().map_or(1, Into::into);
-    from_environment
-        .or(configured)
-        .unwrap_or_else(cores)
-        .clamp(1, 1024)
+    Ok(configured.unwrap_or_else(cores).clamp(1, WORKERS_MAX))
 }
 
 /// A panic is a fault of ours: one event with its place, no backtrace on the operator's terminal.

@@ -26,7 +26,7 @@ use crate::{
     reload::Reloader,
     socket::Socket,
     systemd,
-    tasks::spawn,
+    tasks::{spawn, spawn_loop},
     watch,
 };
 
@@ -64,11 +64,20 @@ impl Service for Control {
                 ),
             }
         }
-        spawn(probe::run(self.edge.clone()));
-        spawn(watch::run(self.reloader.clone()));
+        let (edge, reloader) = (&self.edge, &self.reloader);
+        let broken = || {
+            let edge = edge.clone();
+            move || edge.break_down()
+        };
+        spawn_loop("probe", probe::run(edge.clone()), broken());
+        spawn_loop("watch", watch::run(reloader.clone()), broken());
         // A signal without a handler ends the process, so nobody is told of readiness before both are there.
         match signal(SignalKind::hangup()) {
-            Ok(hangups) => spawn(reload_on_hangup(hangups, self.reloader.clone())),
+            Ok(hangups) => spawn_loop(
+                "hangup",
+                reload_on_hangup(hangups, reloader.clone()),
+                broken(),
+            ),
             Err(error) => log::event(
                 Level::Error,
                 "signals_unavailable",

@@ -149,7 +149,7 @@ impl Accepting {
     }
 }
 
-/// Accepts what the kernel has accepted already: closing the socket would reset these connections.
+/// Whoever connected before the socket closes is served: its request may already lie there, and closing would reset it.
 fn serve_waiting<H: Handler>(bound: &Arc<Bound>, edge: &Arc<Edge>, handler: &Arc<H>) {
     while let Ok((tcp, peer)) = bound.accept_waiting() {
         if let Ok(tcp) = TcpStream::from_std(tcp) {
@@ -192,6 +192,7 @@ fn serve<H: Handler>(
     edge: &Arc<Edge>,
     handler: &Arc<H>,
 ) {
+    edge.metrics.connections.inc();
     let _ = tcp.set_nodelay(true);
     let socket = Socket::new(tcp);
     let info = ConnectionInfo {
@@ -259,7 +260,6 @@ struct Open {
 
 impl Open {
     fn new(edge: Arc<Edge>) -> Self {
-        edge.metrics.connections.inc();
         edge.metrics.connections_open.inc();
         let key = CONNECTIONS.with_borrow_mut(|connections| connections.insert(Arc::default()));
         Self { edge, key }

@@ -99,6 +99,8 @@ fn an_endpoint_whose_probes_fail_is_left_out_until_they_succeed_again() {
         edge.get(HOST, "/").text() == "one"
     });
 
+    // The first probe of an endpoint decides alone.
+    edge.wait_metric("schleuse_probes_total{result=\"ok\"}", 4.0);
     well.store(false, SeqCst);
     let event = edge.log().wait_event("endpoint_unhealthy");
     assert_eq!(event["endpoint"], one.address().to_string());

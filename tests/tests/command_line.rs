@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener};
 
 use schleuse_tests::{
-    Authority, Edge,
+    Authority, Edge, RunningEdge,
     binary::{Finished, run},
 };
 use tempfile::TempDir;
@@ -230,6 +230,18 @@ fn an_admin_port_in_use_is_named_with_code_1() {
         "{}",
         finished.stderr
     );
+}
+
+#[test]
+fn a_number_of_workers_that_is_none_is_refused_with_code_1() {
+    for workers in ["0", "four", "-1", "100000"] {
+        let edge = edge().environment("SCHLEUSE_WORKERS", workers);
+        let directory = edge.write();
+        let mut refused = RunningEdge::spawn(edge, directory.path());
+        assert_eq!(refused.wait_exit().code(), Some(1), "{workers}");
+        let errors = refused.errors().text();
+        assert!(errors.contains("SCHLEUSE_WORKERS"), "{errors}");
+    }
 }
 
 #[test]

@@ -191,3 +191,30 @@ fn listeners_are_added_and_removed_by_a_reload_and_their_connections_live_on() {
     assert_eq!(kept.get("110000000000.wohngeld.example", "/").status, 200);
     assert_eq!(edge.get("110000000000.wohngeld.example", "/").status, 200);
 }
+
+#[test]
+fn all_addresses_of_ipv4_and_of_ipv6_are_listened_on_side_by_side() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return; // a machine without IPv6
+    }
+    let origin = Origin::echo();
+    let mut edge = marked(&origin, "one").start();
+    let port = TcpListener::bind("[::]:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let (four, six) = (
+        format!("address: 0.0.0.0:{port}"),
+        format!("address: \"[::]:{port}\""),
+    );
+    edge.reload(marked(&origin, "two").listener(&four).listener(&six));
+    for address in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+        let mut client = Client::connect(address.parse().unwrap());
+        assert_eq!(
+            client.get("110000000000.wohngeld.example", "/").status,
+            200,
+            "{address}"
+        );
+    }
+}

@@ -36,6 +36,10 @@ pub struct Line<'r> {
     pub status: u16,
     /// Why we answered ourselves.
     pub refusal: Option<Refusal>,
+    /// The service whose rules refused it, when no tenant was found.
+    pub refused_service: Option<&'r str>,
+    /// What was wrong with the endpoint's answer.
+    pub detail: Option<&'static str>,
     /// The answer broke off.
     pub aborted: bool,
     /// Endpoint of the last attempt.
@@ -44,7 +48,7 @@ pub struct Line<'r> {
     pub attempts: u32,
     /// Bytes of the answer's body.
     pub sent_bytes: u64,
-    /// First byte of the head to the end of the answer.
+    /// End of the head to the end of the answer.
     pub duration: Duration,
     /// Last attempt's start to the head of its answer.
     pub first_byte: Option<Duration>,
@@ -69,12 +73,18 @@ fn compose(out: &mut Vec<u8>, policy: &AccessLog, line: &Line<'_>) {
         out.extend_from_slice(tenant.text(&mut [0; RegionalKey::DIGITS_MAX]).as_bytes());
         out.push(b'"');
     }
+    if let Some(service) = line.refused_service {
+        text(out, b",\"service\":", service.as_bytes());
+    }
     if let Some(head) = line.head {
         request(out, policy, line, head);
     }
     number(out, b",\"status\":", u64::from(line.status));
     if let Some(refusal) = line.refusal {
         text(out, b",\"refusal\":", refusal.label().as_bytes());
+    }
+    if let Some(detail) = line.detail {
+        text(out, b",\"detail\":", detail.as_bytes());
     }
     if line.aborted {
         out.extend_from_slice(b",\"aborted\":true");

@@ -94,6 +94,9 @@ impl Admin {
         if self.edge.leaving() {
             return Reply::text(503, "stopping");
         }
+        if self.edge.broken() {
+            return Reply::text(503, "a background loop has ended; the log says which");
+        }
         if view::any_pool_serves(&self.edge) {
             Reply::text(200, "ready")
         } else {
@@ -102,6 +105,10 @@ impl Admin {
     }
 
     fn metrics(&self) -> Reply {
+        let live = self.edge.live();
+        let pools = live.pools.iter().zip(&live.snapshot.pools);
+        let gauges = pools.map(|(pool, config)| (pool.name(), view::gauges(pool, config)));
+        self.edge.metrics.pools.set(gauges);
         match self.edge.metrics.encode() {
             Ok(text) => Reply(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),
@@ -180,6 +187,8 @@ impl Handler for Admin {
     fn policy(&self) -> Arc<ClientPolicy> {
         self.edge.client_policy()
     }
+
+    fn idle_closed(&self) {}
 
     fn leaving(&self) -> bool {
         self.edge.leaving()

@@ -8,6 +8,7 @@ use schleuse_core::Mode;
 use crate::{
     clock,
     edge::Edge,
+    pool_metrics::PoolGauges,
     registry::Pool,
     reload::{Rejected, Reloader},
 };
@@ -179,19 +180,30 @@ fn describe(pool: &Pool, config: &PoolConfig) -> PoolView {
     }
 }
 
+/// What a scrape shows of a pool.
+pub fn gauges(pool: &Pool, config: &PoolConfig) -> PoolGauges {
+    let now = clock::now();
+    let mut gauges = PoolGauges::default();
+    for (view, _) in pool.views(config) {
+        gauges.in_flight += view.in_flight;
+        let state = if view.mode != Mode::Ready || !view.listed {
+            3
+        } else if view.ejected_until.is_some_and(|until| until > now) {
+            2
+        } else if view.healthy {
+            gauges.seats += view.seats;
+            0
+        } else {
+            1
+        };
+        gauges.endpoints[state] += 1;
+    }
+    gauges
+}
+
 /// Whether at least one pool has an endpoint that is healthy, not ejected and not taken out.
 pub fn any_pool_serves(edge: &Edge) -> bool {
     let live = edge.live();
-    let now = clock::now();
-    live.pools
-        .iter()
-        .zip(&live.snapshot.pools)
-        .any(|(pool, config)| {
-            pool.views(config).iter().any(|(view, _)| {
-                view.listed
-                    && view.healthy
-                    && view.mode == Mode::Ready
-                    && view.ejected_until.is_none_or(|until| until <= now)
-            })
-        })
+    let mut pools = live.pools.iter().zip(&live.snapshot.pools);
+    pools.any(|(pool, config)| gauges(pool, config).endpoints[0] > 0)
 }

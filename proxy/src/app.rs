@@ -7,7 +7,7 @@ use pingora_core::server::{
     configuration::{Opt, ServerConf},
 };
 use schleuse_config::Loaded;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     control::Control,
@@ -25,6 +25,9 @@ use crate::{
 
 /// File handles below which a launch day ends early; warned about.
 const FILE_HANDLES_WANTED: u64 = 65_536;
+
+/// More threads than any machine has cores for.
+const WORKERS_MAX: usize = 1024;
 
 /// Why the proxy cannot start, in words for an operator.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +51,7 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
         files,
         warnings,
     } = loaded;
-    let workers = workers(snapshot.workers);
+    let workers = workers(snapshot.workers)?;
     log::start().map_err(StartError::new)?;
     report_panics();
     raise_file_handles();
@@ -78,7 +81,11 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
     let opened = listeners.open(&live).map_err(StartError::new)?;
     listeners.adopt(opened, &live).map_err(StartError::new)?;
     drop(live);
-    report_listening(&listeners, admin.as_ref());
+    if let Some(address) = admin.as_ref().and_then(|admin| admin.local_addr().ok()) {
+        let fields = [("listener", "admin"), ("address", &*address.to_string())];
+        log::event(Level::Info, "listening", &fields);
+    }
+    log::drain(Duration::from_secs(1));
     let reloader = Arc::new(Reloader::new(path, files, edge.clone(), listeners.clone()));
     serve(workers, &edge, &listeners, reloader, admin);
     Ok(())
@@ -101,6 +108,7 @@ fn serve(
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
     server.bootstrap();
     let leaving = watch::Sender::new(false);
+    let armed = Arc::<Notify>::default();
     let handler = Arc::new(Gateway::new(edge.clone()));
     for number in 0..workers {
         server.add_service(Worker {
@@ -116,25 +124,34 @@ fn serve(
         edge: edge.clone(),
         reloader,
         admin,
+        armed: armed.clone(),
     });
     server.run(RunArgs {
         shutdown_signal: Box::new(DrainThenStop {
             edge: edge.clone(),
             leaving,
+            armed,
         }),
     });
+    // Each worker has handed its last lines over when its service ended.
+    log::drain(Duration::from_secs(2));
 }
 
 /// `SCHLEUSE_WORKERS`, else the config's, else one per core.
-fn workers(configured: Option<usize>) -> usize {
-    let from_environment = std::env::var("SCHLEUSE_WORKERS")
-        .ok()
-        .and_then(|workers| workers.parse().ok());
+fn workers(configured: Option<usize>) -> Result<usize, StartError> {
+    if let Ok(text) = std::env::var("SCHLEUSE_WORKERS") {
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (1..=WORKERS_MAX).contains(number));
+        return number.ok_or_else(|| {
+            StartError(format!(
+                "SCHLEUSE_WORKERS is {text:?}; write a number from 1 to {WORKERS_MAX}"
+            ))
+        });
+    }
     let cores = || std::thread::available_parallelism().map_or(1, Into::into);
-    from_environment
-        .or(configured)
-        .unwrap_or_else(cores)
-        .clamp(1, 1024)
+    Ok(configured.unwrap_or_else(cores).clamp(1, WORKERS_MAX))
 }
 
 /// A panic is a fault of ours: one event with its place, no backtrace on the operator's terminal.
@@ -160,28 +177,4 @@ fn raise_file_handles() {
         ];
         log::event(Level::Warn, "few_file_handles", &fields);
     }
-}
-
-fn report_listening(listeners: &Listeners, admin: Option<&TcpListener>) {
-    for bound in listeners.subscribe().borrow().iter() {
-        let kind = if bound.tls().is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        let fields = [
-            ("listener", kind),
-            ("configured", &*bound.configured.to_string()),
-            ("address", &*bound.local.to_string()),
-        ];
-        log::event(Level::Info, "listening", &fields);
-    }
-    if let Some(address) = admin.and_then(|admin| admin.local_addr().ok()) {
-        log::event(
-            Level::Info,
-            "listening",
-            &[("listener", "admin"), ("address", &address.to_string())],
-        );
-    }
-    log::drain(Duration::from_secs(1));
 }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use nix::time::{ClockId, clock_gettime};
 use schleuse_core::Timestamp;
 
 /// How long the difference between wall clock and monotonic clock is taken as known.
@@ -43,6 +44,12 @@ pub fn unix() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
+}
+
+/// `CLOCK_MONOTONIC` in microseconds, as systemd compares it; none where the system has no such clock.
+pub fn system_monotonic_micros() -> Option<i64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?;
+    Some(now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000)
 }
 
 /// [`unix`] of [`recent`]: a step of the wall clock shows up to a second late.

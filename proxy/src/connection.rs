@@ -63,6 +63,9 @@ pub trait Handler: Send + Sync + 'static {
     /// What a connection may do, asked anew for each request so that a reload reaches open connections.
     fn policy(&self) -> Arc<ClientPolicy>;
 
+    /// A keep-alive connection was closed because no request came.
+    fn idle_closed(&self);
+
     /// Whether connections end after the answer at hand: the process is stopping.
     fn leaving(&self) -> bool;
 
@@ -117,8 +120,9 @@ pub async fn run<W: Wire, H: Handler>(
             )
             .await
             {
+                Ok(1..) => {}
+                Err(Stop::Expired(Limit::Idle)) => return handler.idle_closed(),
                 Ok(0) | Err(_) => return,
-                Ok(_) => {}
             }
         }
         // Boxed, so that the idle connection's future does not have room for a request.

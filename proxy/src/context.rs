@@ -28,7 +28,7 @@ pub struct RequestContext<'e> {
     pub info: &'e ConnectionInfo,
     /// None when it was refused before it was understood.
     pub head: Option<&'e RequestHead>,
-    /// When its head was complete.
+    /// When its head was complete; durations count from here.
     pub started: Timestamp,
     /// What the citizen, the backend and the operator call it.
     pub reference: Reference,
@@ -49,6 +49,10 @@ pub struct Learnt {
     pub status: u16,
     /// Why we answered ourselves.
     pub refusal: Option<Refusal>,
+    /// The service whose rules refused it, when no tenant was found.
+    pub refused_service: Option<String>,
+    /// What was wrong with the endpoint's answer.
+    pub detail: Option<&'static str>,
     /// The answer broke off.
     pub aborted: bool,
     /// Of the last attempt.
@@ -123,6 +127,8 @@ impl<'e> RequestContext<'e> {
             secure: self.info.tls.is_some(),
             status: learnt.status,
             refusal: learnt.refusal,
+            refused_service: learnt.refused_service.as_deref(),
+            detail: learnt.detail,
             aborted: learnt.aborted,
             endpoint: learnt.endpoint,
             attempts: learnt.attempts,

@@ -11,7 +11,8 @@ use pingora_core::{
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
     time::{Duration, sleep},
 };
 
@@ -25,7 +26,7 @@ use crate::{
     reload::Reloader,
     socket::Socket,
     systemd,
-    tasks::spawn,
+    tasks::{spawn, spawn_loop},
     watch,
 };
 
@@ -38,6 +39,8 @@ pub struct Control {
     pub reloader: Arc<Reloader>,
     /// Bound before the start, so that a port in use is an error then.
     pub admin: Option<std::net::TcpListener>,
+    /// Told when a signal to stop is waited for.
+    pub armed: Arc<Notify>,
 }
 
 #[async_trait]
@@ -61,9 +64,27 @@ impl Service for Control {
                 ),
             }
         }
-        spawn(probe::run(self.edge.clone()));
-        spawn(watch::run(self.reloader.clone()));
-        spawn(reload_on_hangup(self.reloader.clone()));
+        let (edge, reloader) = (&self.edge, &self.reloader);
+        let broken = || {
+            let edge = edge.clone();
+            move || edge.break_down()
+        };
+        spawn_loop("probe", probe::run(edge.clone()), broken());
+        spawn_loop("watch", watch::run(reloader.clone()), broken());
+        // A signal without a handler ends the process, so nobody is told of readiness before both are there.
+        match signal(SignalKind::hangup()) {
+            Ok(hangups) => spawn_loop(
+                "hangup",
+                reload_on_hangup(hangups, reloader.clone()),
+                broken(),
+            ),
+            Err(error) => log::event(
+                Level::Error,
+                "signals_unavailable",
+                &[("error", &error.to_string())],
+            ),
+        }
+        self.armed.notified().await;
         systemd::notify("READY=1");
         log::event(Level::Info, "ready", &[]);
         let _ = shutdown.changed().await;
@@ -78,17 +99,7 @@ impl Service for Control {
     }
 }
 
-async fn reload_on_hangup(reloader: Arc<Reloader>) {
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => {
-            return log::event(
-                Level::Error,
-                "signals_unavailable",
-                &[("error", &error.to_string())],
-            );
-        }
-    };
+async fn reload_on_hangup(mut hangups: Signal, reloader: Arc<Reloader>) {
     while hangups.recv().await.is_some() {
         let reloader = reloader.clone();
         let _ = tokio::task::spawn_blocking(move || reloader.reload("SIGHUP")).await;

@@ -35,6 +35,8 @@ pub enum Limit {
     ClientRead,
     /// The client takes the answer.
     ClientWrite,
+    /// The client is below the least rate, in either direction.
+    ClientRate,
     /// Connecting to an endpoint.
     Connect,
     /// The answer's head.
@@ -49,11 +51,12 @@ pub enum Limit {
     Leaving,
 }
 
-const LIMITS: [Limit; 10] = [
+const LIMITS: [Limit; 11] = [
     Limit::Idle,
     Limit::Header,
     Limit::ClientRead,
     Limit::ClientWrite,
+    Limit::ClientRate,
     Limit::Connect,
     Limit::FirstByte,
     Limit::UpstreamRead,

@@ -41,8 +41,6 @@ pub struct Live {
     pub affinity_keys: AffinityKeys,
     /// With their certificates ready for use.
     pub listeners: Vec<LiveListener>,
-    /// Fields by which trusted proxies name the tenant.
-    pub tenant_headers: Vec<String>,
 }
 
 /// A listener of the config in force.
@@ -68,6 +66,7 @@ pub struct Edge {
     /// Requests in flight; stopping waits for them.
     pub requests: TaskTracker,
     leaving: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl Edge {
@@ -91,6 +90,7 @@ impl Edge {
             metrics,
             requests: TaskTracker::new(),
             leaving: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         };
         edge.note_loaded();
         Ok(edge)
@@ -158,6 +158,16 @@ impl Edge {
         self.leaving.load(Relaxed)
     }
 
+    /// Whether a part that should live as long as the process has ended.
+    pub fn broken(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
+
+    /// A part that should live as long as the process has ended.
+    pub fn break_down(&self) {
+        self.broken.store(true, Relaxed);
+    }
+
     /// From now on the process is stopping.
     pub fn leave(&self) {
         self.leaving.store(true, Relaxed);
@@ -185,13 +195,6 @@ impl Live {
                 certificates,
             });
         }
-        let mut tenant_headers: Vec<_> = snapshot
-            .services
-            .iter()
-            .filter_map(|service| service.tenant_header.clone())
-            .collect();
-        tenant_headers.sort_unstable();
-        tenant_headers.dedup();
         Ok(Self {
             generation,
             since: clock::unix(),
@@ -211,7 +214,6 @@ impl Live {
                 before.map(|live| &live.affinity_keys),
             ),
             listeners,
-            tenant_headers,
             snapshot,
         })
     }

@@ -5,7 +5,10 @@
 //! replaced by a fresh one without counting against the endpoint or the retry budget.
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
+    task::Poll,
     time::Duration,
 };
 
@@ -163,12 +166,22 @@ impl Attempt<'_, '_, '_> {
         if let Some(slot) = self.slot.take() {
             slot.depart(outcome);
         }
+        if let Fault::Invalid(reject) = fault {
+            self.context.learnt.detail = Some(reject.label());
+        }
+        // Before the relay nothing was sent and nothing of the body was taken; afterwards both may have happened.
+        let unsent = matches!(
+            fault,
+            Fault::Unreachable | Fault::Crowded | Fault::Expired(Limit::Connect)
+        );
+        let bodyless = self.forwarding.head.body() == BodyLength::Empty;
         let endpoints_fault = matches!(outcome, Outcome::Failed(_))
             && !matches!(fault, Fault::Expired(Limit::Exchange));
+        let harmless = bodyless && (!written || self.is_safe());
         Failed {
             endpoint,
             refusal,
-            repeatable: endpoints_fault && !begun && (!written || self.is_safe()),
+            repeatable: !begun && (unsent || endpoints_fault && harmless),
         }
     }
 
@@ -187,7 +200,7 @@ impl Attempt<'_, '_, '_> {
         written: &AtomicBool,
     ) -> Result<(Relayed, Upstream), Fault> {
         let policy = self.relay_policy();
-        let mut upstream = self.connection(true).await?;
+        let mut upstream = self.connection(true, responder).await?;
         loop {
             let head = self.forwarding.head;
             let mut out = lend();
@@ -225,7 +238,8 @@ impl Attempt<'_, '_, '_> {
             {
                 Ok(relayed) => return Ok((relayed, upstream)),
                 Err(Fault::Reset) if upstream.reused() && !responder.begun() && self.is_safe() => {
-                    upstream = self.connection(false).await?;
+                    drop(upstream); // its lease first, or a full endpoint waits for itself
+                    upstream = self.connection(false, responder).await?;
                 }
                 Err(fault) => return Err(fault),
             }
@@ -245,8 +259,12 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
-    /// An idle connection of the group, when `reuse`, or a new one.
-    async fn connection(&self, reuse: bool) -> Result<Upstream, Fault> {
+    /// An idle connection of the group, when `reuse`, or a new one; ends when the client leaves meanwhile.
+    async fn connection<R: Responder>(
+        &self,
+        reuse: bool,
+        responder: &mut R,
+    ) -> Result<Upstream, Fault> {
         let Some(slot) = &self.slot else {
             return Err(Fault::Reset);
         };
@@ -257,20 +275,19 @@ impl Attempt<'_, '_, '_> {
         }
         let deadlines = self.forwarding.deadlines;
         deadlines.set_after(Limit::Connect, self.config.timeouts.connect);
-        let opened = async {
-            let lease = slot
-                .connections()
-                .lease(self.config.connections_max, deadlines)
-                .await?;
-            Upstream::connect(lease, deadlines).await
-        }
+        let mut opening = pin!(open(slot, self.config.connections_max, deadlines));
+        let opened = poll_fn(|cx| match opening.as_mut().poll(cx) {
+            Poll::Pending if responder.poll_gone(cx).is_ready() => {
+                Poll::Ready(Err(Fault::Client(ClientError::Gone)))
+            }
+            polled => polled,
+        })
         .await;
         deadlines.clear(Limit::Connect);
-        metrics.upstream_connections.inc();
-        opened.map_err(|stop| match stop {
-            Stop::Io(_) => Fault::Unreachable,
-            Stop::Expired(limit) => Fault::Expired(limit),
-        })
+        if opened.is_ok() {
+            metrics.upstream_connections.inc();
+        }
+        opened
     }
 
     fn group(&self) -> Group {
@@ -289,6 +306,24 @@ impl Attempt<'_, '_, '_> {
             tenant: isolated.then_some(tenant),
         }
     }
+}
+
+/// Opens a connection once the endpoint has room for one.
+async fn open(
+    slot: &HeldSlot<'_>,
+    connections_max: u32,
+    deadlines: &Deadlines,
+) -> Result<Upstream, Fault> {
+    let lease = slot.connections().lease(connections_max, deadlines).await;
+    let lease = lease.map_err(|stop| match stop {
+        Stop::Expired(Limit::Connect) => Fault::Crowded,
+        stop => Fault::from(stop),
+    })?;
+    let opened = Upstream::connect(lease, deadlines).await;
+    opened.map_err(|stop| match stop {
+        Stop::Io(_) => Fault::Unreachable,
+        Stop::Expired(limit) => Fault::Expired(limit),
+    })
 }
 
 /// Adds our fields to the endpoint's head.
@@ -373,11 +408,16 @@ fn judge(fault: &Fault) -> (Outcome, Option<Refusal>) {
         Fault::Client(ClientError::Expired(Limit::ClientRead)) => {
             (Abandoned, Some(Refusal::ClientBodyTimeout))
         }
-        Fault::Client(ClientError::Expired(Limit::Exchange)) | Fault::Expired(Limit::Exchange) => {
-            (By(Failure::Timeout), Some(Refusal::ExchangeTimeout))
+        Fault::Client(ClientError::Expired(Limit::Exchange)) => {
+            (Abandoned, Some(Refusal::ExchangeTimeout))
+        }
+        Fault::Expired(Limit::Exchange) => (By(Failure::Timeout), Some(Refusal::ExchangeTimeout)),
+        Fault::Client(ClientError::Expired(Limit::ClientWrite)) => {
+            (Abandoned, Some(Refusal::ClientStalled))
         }
         Fault::Client(ClientError::Expired(_)) => (Abandoned, Some(Refusal::ClientTooSlow)),
         Fault::TooLarge => (Abandoned, Some(Refusal::BodyTooLarge)),
+        Fault::Crowded => (Abandoned, Some(Refusal::ConnectionsFull)),
         Fault::Unreachable => (By(Failure::Connect), Some(Refusal::ConnectFailed)),
         Fault::Reset => (By(Failure::Reset), Some(Refusal::UpstreamReset)),
         Fault::Invalid(_) | Fault::TooManyInterims => {

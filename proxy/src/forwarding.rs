@@ -12,13 +12,17 @@ use schleuse_http1::{Known, RequestHead, encode::write_field};
 
 use crate::{connection::ConnectionInfo, text::push_ip};
 
-/// The client's address by the chain of a trusted peer.
+/// The client's address by the chain of a trusted peer: `X-Forwarded-For`, or `Forwarded` where that is all there is.
 pub fn client(head: &RequestHead, peer: IpAddr, trusted: &Networks) -> IpAddr {
+    let plain = || elements(head, Known::XForwardedFor);
+    let chain: Vec<&[u8]> = if plain().next().is_some() {
+        plain().collect()
+    } else {
+        elements(head, Known::Forwarded)
+            .map(forwarded_for)
+            .collect()
+    };
     let mut client = peer;
-    let chain: Vec<&[u8]> = head
-        .values(Known::XForwardedFor)
-        .flat_map(|field| field.split(|byte| *byte == b','))
-        .collect();
     for hop in chain.into_iter().rev() {
         let Some(address) = parse_hop(hop.trim_ascii()) else {
             break;
@@ -29,6 +33,24 @@ pub fn client(head: &RequestHead, peer: IpAddr, trusted: &Networks) -> IpAddr {
         }
     }
     client
+}
+
+fn elements(head: &RequestHead, known: Known) -> impl Iterator<Item = &[u8]> {
+    head.values(known)
+        .flat_map(|field| field.split(|byte| *byte == b','))
+}
+
+/// The node of a `Forwarded` element (RFC 7239 §4, §6), without quotes; empty when it names none.
+fn forwarded_for(element: &[u8]) -> &[u8] {
+    let mut parameters = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let node = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_at_checked(4)?;
+        name.eq_ignore_ascii_case(b"for=").then_some(value)
+    });
+    let node = node.unwrap_or_default();
+    node.strip_prefix(b"\"")
+        .and_then(|node| node.strip_suffix(b"\""))
+        .unwrap_or(node)
 }
 
 /// An address with or without port, IPv6 with or without brackets.
@@ -111,5 +133,50 @@ fn push_node(out: &mut BytesMut, address: IpAddr) {
         out.extend_from_slice(b"]\"");
     } else {
         push_ip(out, address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client_of(fields: &[(&str, &str)]) -> String {
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let head = RequestHead::from_parts("GET", "/", "a.example", fields).unwrap();
+        let trusted = Networks::new(["10.0.0.0/8".parse().unwrap()]);
+        client(&head, "10.0.0.1".parse().unwrap(), &trusted).to_string()
+    }
+
+    #[test]
+    fn p06_the_first_untrusted_address_from_the_right_is_the_client() {
+        assert_eq!(
+            client_of(&[("x-forwarded-for", "1.1.1.1, 192.0.2.7, 10.0.0.9")]),
+            "192.0.2.7"
+        );
+        assert_eq!(
+            client_of(&[
+                ("x-forwarded-for", "192.0.2.7"),
+                ("x-forwarded-for", "10.0.0.9")
+            ]),
+            "192.0.2.7"
+        );
+        assert_eq!(client_of(&[("x-forwarded-for", "unknown")]), "10.0.0.1");
+        assert_eq!(client_of(&[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn forwarded_is_read_where_it_is_all_there_is() {
+        assert_eq!(
+            client_of(&[(
+                "forwarded",
+                "for=192.0.2.7;proto=https, For=\"10.0.0.9:80\""
+            )]),
+            "192.0.2.7"
+        );
+        assert_eq!(
+            client_of(&[("forwarded", "proto=http;for=\"[2001:db8::7]:4711\"")]),
+            "2001:db8::7"
+        );
+        assert_eq!(client_of(&[("forwarded", "for=_hidden")]), "10.0.0.1");
     }
 }

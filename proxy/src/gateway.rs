@@ -9,7 +9,7 @@ use schleuse_config::{ClientPolicy, Service};
 use schleuse_core::{
     Refusal,
     host::{HostBuffer, normalize_host},
-    identify::{Facts, Identified},
+    identify::{Facts, Identified, NotIdentified},
 };
 use schleuse_http1::{BodyLength, Known, RequestHead};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -61,6 +61,10 @@ impl Handler for Gateway {
         self.edge.client_policy()
     }
 
+    fn idle_closed(&self) {
+        self.edge.metrics.idle_closed.inc();
+    }
+
     fn leaving(&self) -> bool {
         self.edge.leaving()
     }
@@ -94,6 +98,7 @@ impl Handler for Gateway {
             }
             Ok(Step::Redirect(location)) => {
                 context.learnt.status = 308;
+                self.edge.metrics.redirected.inc();
                 let _ = respond::redirect(&mut responder, &location).await;
                 Ok(())
             }
@@ -170,51 +175,55 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
 }
 
 fn identify(
-    context: &RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     head: &RequestHead,
     host: &str,
 ) -> Result<Identified, Refusal> {
-    let live = &context.live;
+    let live = context.live.clone();
     let tenant_cookie = head
         .values(Known::Cookie)
         .find_map(|field| cookie(field, TENANT_COOKIE))
         .map(|value| std::str::from_utf8(value).unwrap_or_default());
-    let header = if context.trusted {
-        tenant_header(context, head)?
-    } else {
-        None
-    };
-    let facts = Facts {
+    let mut facts = Facts {
         host,
         path: head.path(),
         query: head.query(),
         cookie: tenant_cookie,
-        header,
+        header: None,
     };
-    live.snapshot
-        .routes
-        .identify(&facts)
-        .map_err(|reason| reason.refusal())
+    let mut found = live.snapshot.routes.identify(&facts);
+    let service = found
+        .as_ref()
+        .map_or_else(NotIdentified::service, |found| Some(found.service));
+    let service = service.and_then(|service| live.snapshot.services.get(service.0 as usize));
+    // Which header names the tenant is the service's own choice, so the service comes first.
+    if let Some(name) = service.and_then(|service| service.tenant_header.as_deref())
+        && context.trusted
+        && let Some(value) = tenant_header(head, name)?
+    {
+        facts.header = Some(value);
+        found = live.snapshot.routes.identify(&facts);
+    }
+    found.map_err(|reason| {
+        context.learnt.refused_service = service.map(|service| service.name.clone());
+        reason.refusal()
+    })
 }
 
-/// The field by which a trusted proxy names the tenant. What is no text comes out empty, which is no place's key.
-fn tenant_header<'h>(
-    context: &RequestContext<'_>,
-    head: &'h RequestHead,
-) -> Result<Option<&'h str>, Refusal> {
-    let names = &context.live.tenant_headers;
-    let is_named = |field: &schleuse_http1::Field<'_>| {
-        names
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(field.name))
-    };
-    let mut found = head.fields().filter(is_named);
-    let first = found.next();
-    if found.next().is_some() {
+/// The field by which a trusted proxy names the tenant; twice would be two tenants.
+fn tenant_header<'h>(head: &'h RequestHead, name: &str) -> Result<Option<&'h str>, Refusal> {
+    let mut fields = head
+        .fields()
+        .filter(|field| field.name.eq_ignore_ascii_case(name));
+    let value = fields
+        .next()
+        .map(|field| std::str::from_utf8(field.value).unwrap_or_default());
+    if fields.next().is_some() {
         // A proxy that adds instead of replacing lets the client speak first.
-        return Err(Refusal::ContradictingTenants);
+        Err(Refusal::ContradictingTenants)
+    } else {
+        Ok(value)
     }
-    Ok(first.map(|field| std::str::from_utf8(field.value).unwrap_or_default()))
 }
 
 fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {

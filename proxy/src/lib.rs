@@ -24,6 +24,7 @@ pub mod log;
 pub mod metrics;
 pub mod outgoing;
 pub mod pace;
+pub mod pool_metrics;
 pub mod probe;
 pub mod reference;
 pub mod registry;

@@ -7,7 +7,10 @@ use std::{
     collections::HashMap,
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use arc_swap::ArcSwapOption;
@@ -17,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::{
     edge::Live,
+    log::{self, Level},
     tls::{CertificateError, TlsFrontend},
 };
 
@@ -66,6 +70,12 @@ impl Bound {
         tokio::net::TcpListener::from_std(self.socket.try_clone()?)
     }
 
+    /// A connection that already waits in the backlog.
+    pub fn accept_waiting(&self) -> Option<(std::net::TcpStream, SocketAddr)> {
+        let (stream, peer) = self.socket.accept().ok()?;
+        stream.set_nonblocking(true).ok().map(|()| (stream, peer))
+    }
+
     /// TLS, when this listener speaks it now.
     pub fn tls(&self) -> Option<Arc<TlsFrontend>> {
         self.tls.load_full()
@@ -93,6 +103,8 @@ pub enum ListenError {
 pub struct Listeners {
     bound: Mutex<HashMap<SocketAddr, Arc<Bound>>>,
     news: watch::Sender<Arc<Vec<Arc<Bound>>>>,
+    /// Workers that accept.
+    accepting: AtomicUsize,
 }
 
 /// Sockets that are open for a config which is not in force yet.
@@ -104,6 +116,7 @@ impl Default for Listeners {
         Self {
             bound: Mutex::default(),
             news: watch::Sender::new(Arc::default()),
+            accepting: AtomicUsize::new(0),
         }
     }
 }
@@ -152,13 +165,54 @@ impl Listeners {
         }
         let mut all: Vec<_> = opened.0.values().cloned().collect();
         all.sort_by_key(|bound| bound.configured);
-        *self.bound.lock() = opened.0;
+        let before = std::mem::replace(&mut *self.bound.lock(), opened.0);
+        report(&before, &all);
         self.news.send_replace(Arc::new(all));
         Ok(())
+    }
+
+    /// One more worker accepts.
+    pub fn enter(&self) {
+        self.accepting.fetch_add(1, SeqCst);
+    }
+
+    /// A worker has taken what waited and accepts no more. After the last one the sockets close, so that nobody connects
+    /// to a process that will not answer.
+    pub fn leave(&self) {
+        if self.accepting.fetch_sub(1, SeqCst) == 1 {
+            self.bound.lock().clear();
+            self.news.send_replace(Arc::default());
+        }
     }
 
     /// The sockets in force, now and after each change.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Vec<Arc<Bound>>>> {
         self.news.subscribe()
+    }
+}
+
+/// Logs which listeners came and which went.
+fn report(before: &HashMap<SocketAddr, Arc<Bound>>, after: &[Arc<Bound>]) {
+    let log = |event, bound: &Bound| {
+        let kind = if bound.tls().is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let fields = [
+            ("listener", kind),
+            ("configured", &*bound.configured.to_string()),
+            ("address", &*bound.local.to_string()),
+        ];
+        log::event(Level::Info, event, &fields);
+    };
+    let stays = |bound: &Arc<Bound>| after.iter().any(|after| Arc::ptr_eq(after, bound));
+    for bound in before.values().filter(|bound| !stays(bound)) {
+        log("listener_closed", bound);
+    }
+    for bound in after {
+        if !before.contains_key(&bound.configured) {
+            log("listening", bound);
+        }
     }
 }

@@ -11,7 +11,7 @@ use prometheus::{
 };
 use schleuse_core::Refusal;
 
-use crate::log;
+use crate::{log, pool_metrics::PoolMetrics};
 
 /// Methods that are told apart; all others are `other` (traefik/traefik#8761: an invented method is no label).
 const METHODS: [&str; 8] = [
@@ -39,6 +39,10 @@ pub struct Metrics {
     pub handshakes_failed: IntCounter,
     /// Times accepting paused because file handles ran out.
     pub accept_paused: IntCounter,
+    /// Requests redirected to HTTPS.
+    pub redirected: IntCounter,
+    /// Keep-alive connections closed because no request came.
+    pub idle_closed: IntCounter,
     /// Requests in flight, from the first byte of the head to the end of the answer.
     pub in_flight: IntGauge,
     /// Answers that broke off after they had begun.
@@ -64,6 +68,8 @@ pub struct Metrics {
     /// Certificates past their end that are served all the same.
     pub certificates_expired: IntGauge,
     log_dropped: IntCounter,
+    /// Set by each scrape.
+    pub pools: PoolMetrics,
 }
 
 impl Metrics {
@@ -93,14 +99,14 @@ impl Metrics {
                 "tls_handshakes_failed_total",
                 "TLS handshakes that failed or timed out.",
             )?,
-            accept_paused: families.counter(
-                "accept_paused_total",
-                "Pauses of accepting because file handles ran out.",
+            accept_paused: families
+                .counter("accept_paused_total", "Pauses for want of file handles.")?,
+            redirected: families.counter("redirected_total", "Requests redirected to HTTPS.")?,
+            idle_closed: families.counter(
+                "connections_idle_closed_total",
+                "Connections closed for being idle.",
             )?,
-            in_flight: families.gauge(
-                "requests_in_flight",
-                "Requests from the first byte of the head to the end of the answer.",
-            )?,
+            in_flight: families.gauge("requests_in_flight", "Requests being answered now.")?,
             aborted: families.counter(
                 "answers_aborted_total",
                 "Answers that broke off after they had begun.",
@@ -136,6 +142,7 @@ impl Metrics {
                 "log_lines_dropped_total",
                 "Log lines lost because stdout was too slow.",
             )?,
+            pools: PoolMetrics::new(&registry)?,
             registry,
         })
     }
@@ -226,14 +233,14 @@ impl Families<'_> {
     }
 
     fn duration(&self) -> Result<HistogramVec, prometheus::Error> {
-        let help = "Seconds from the first byte of a request's head to the end of its answer.";
+        let help = "Seconds from a request's head to the end of its answer.";
         let options = HistogramOpts::from(options("request_duration_seconds", help))
             .buckets(DURATION_BUCKETS.to_vec());
         self.register(HistogramVec::new(options, &["service"])?)
     }
 }
 
-fn options(name: &str, help: &str) -> Opts {
+pub(crate) fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("schleuse")
 }
 
@@ -251,6 +258,9 @@ mod tests {
         service.answered("GET", 200, Duration::ZERO);
         metrics.refused(Refusal::UnknownHost);
         metrics.probes.with_label_values(&["ok"]).inc();
+        metrics
+            .pools
+            .set([("any", crate::pool_metrics::PoolGauges::default())].into_iter());
         let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
         let registered: BTreeSet<_> = text
             .lines()

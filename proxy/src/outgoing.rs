@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use schleuse_config::{HeaderPart, HeaderValue, Service};
 use schleuse_core::{RegionalKey, TenantId};
 use schleuse_http1::{
-    BodyLength, Known, RequestHead,
+    BodyLength, Known, RequestHead, Version,
     encode::{
         write_chunked_coding, write_content_length, write_field, write_head_end, write_request_line,
     },
@@ -44,7 +44,10 @@ pub fn compose(
     }
     write_field(out, "X-Request-Id", request_id(context, head));
     forwarding::write(out, head, context.info, context.trusted);
-    out.extend_from_slice(b"Via: 1.1 schleuse\r\n");
+    out.extend_from_slice(match head.version() {
+        Version::Http10 => b"Via: 1.0 schleuse\r\n",
+        Version::Http11 => b"Via: 1.1 schleuse\r\n",
+    });
     write_field(out, "Schleuse-Service", service.name.as_bytes());
     write_field(
         out,

@@ -37,33 +37,29 @@ impl PacePolicy {
 #[derive(Debug)]
 pub struct Pace {
     policy: PacePolicy,
-    limit: Limit,
+    idle: Limit,
     waiting_since: Option<Timestamp>,
     waited: Duration,
     bytes: u64,
 }
 
 impl Pace {
-    /// Judges by `policy`, and reports to `limit`.
-    pub fn new(policy: PacePolicy, limit: Limit) -> Self {
+    /// Judges by `policy`. `idle` passes when nothing moves at all, [`Limit::ClientRate`] when it moves too slowly.
+    pub fn new(policy: PacePolicy, idle: Limit) -> Self {
         Self {
             policy,
-            limit,
+            idle,
             waiting_since: None,
             waited: Duration::ZERO,
             bytes: 0,
         }
     }
 
-    /// The limit that passes when the peer is too slow.
-    pub fn limit(&self) -> Limit {
-        self.limit
-    }
-
     /// From now on by another policy.
     pub fn set_policy(&mut self, policy: PacePolicy, deadlines: &Deadlines) {
-        *self = Self::new(policy, self.limit);
-        deadlines.clear(self.limit);
+        *self = Self::new(policy, self.idle);
+        deadlines.clear(self.idle);
+        deadlines.clear(Limit::ClientRate);
     }
 
     /// We wait for the peer. Reads the clock only when the waiting begins.
@@ -73,12 +69,10 @@ impl Pace {
         }
         let now = clock::now();
         self.waiting_since = Some(now);
-        let patience = if self.bytes < self.bytes_due() {
-            self.policy.idle_max.min(WINDOW.saturating_sub(self.waited))
-        } else {
-            self.policy.idle_max
-        };
-        deadlines.set(self.limit, now + patience);
+        deadlines.set(self.idle, now + self.policy.idle_max);
+        if self.bytes < self.bytes_due() {
+            deadlines.set(Limit::ClientRate, now + WINDOW.saturating_sub(self.waited));
+        }
     }
 
     /// The peer moved `bytes`.
@@ -88,7 +82,10 @@ impl Pace {
             return;
         };
         self.waited += clock::now() - since;
-        deadlines.clear(self.limit);
+        deadlines.clear(self.idle);
+        if self.policy.rate_min > 0 {
+            deadlines.clear(Limit::ClientRate);
+        }
         if self.bytes >= self.bytes_due() {
             self.waited = Duration::ZERO;
             self.bytes = 0;
@@ -98,5 +95,57 @@ impl Pace {
     /// What a window of waiting owes.
     fn bytes_due(&self) -> u64 {
         self.policy.rate_min.saturating_mul(WINDOW.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::deadlines::{Stop, supervise};
+
+    const POLICY: PacePolicy = PacePolicy {
+        idle_max: Duration::from_hours(1),
+        rate_min: 1024,
+    };
+
+    #[test]
+    fn a_peer_that_paid_for_its_window_owes_nothing_while_it_pauses() {
+        let deadlines = Deadlines::default();
+        let mut pace = Pace::new(POLICY, Limit::ClientRead);
+        pace.wait(&deadlines);
+        pace.moved(10 * 1024, &deadlines);
+        assert_eq!((pace.bytes, pace.waited), (0, Duration::ZERO));
+    }
+
+    #[test]
+    fn waiting_time_adds_up_over_a_dribble() {
+        let deadlines = Deadlines::default();
+        let mut pace = Pace::new(POLICY, Limit::ClientRead);
+        for _ in 0..3 {
+            pace.wait(&deadlines);
+            pace.moved(1, &deadlines);
+        }
+        assert_eq!(pace.bytes, 3);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_moves_nothing_ends_by_the_idle_limit() {
+        let deadlines = Arc::new(Deadlines::default());
+        let policy = PacePolicy {
+            idle_max: Duration::from_millis(1),
+            rate_min: 0,
+        };
+        let mut pace = Pace::new(policy, Limit::ClientRead);
+        let watched = deadlines.clone();
+        let waiting = std::future::poll_fn(move |_| {
+            pace.wait(&watched);
+            watched.pending::<()>(&[Limit::ClientRead])
+        });
+        assert!(matches!(
+            supervise(deadlines, waiting).await,
+            Err(Stop::Expired(Limit::ClientRead))
+        ));
     }
 }

@@ -40,39 +40,41 @@ pub async fn run(edge: Arc<Edge>) {
         tick.tick().await;
         let now = clock::now();
         let live = edge.live();
-        let mut begun = 0;
+        let mut waiting = Vec::new();
         for (pool, config) in live.pools.iter().zip(&live.snapshot.pools) {
-            let Some(health) = &config.health else {
+            if config.health.is_none() {
                 continue;
-            };
-            for (view, _) in pool
-                .views(config)
-                .into_iter()
-                .filter(|(view, _)| view.listed)
-            {
-                let next = due
-                    .entry((config.name.clone(), view.address))
-                    .or_insert(now);
-                if *next > now || begun == PROBES_PER_TICK {
-                    continue;
-                }
-                let Ok(place) = places.clone().try_acquire_owned() else {
-                    continue;
-                };
-                begun += 1;
-                *next = now + jittered(health.interval);
-                let probe = Probe {
-                    edge: edge.clone(),
-                    pool: pool.clone(),
-                    config: config.clone(),
-                    endpoint: view.id,
-                    address: view.address,
-                };
-                spawn(async move {
-                    probe.run().await;
-                    drop(place);
-                });
             }
+            for (view, _) in pool.views(config) {
+                let key = (config.name.clone(), view.address);
+                let next = *due.entry(key.clone()).or_insert(now);
+                if view.listed && next <= now {
+                    waiting.push((next, key, view.id, pool, config));
+                }
+            }
+        }
+        // Who waits longest goes first, so that the end of a long list is not forgotten.
+        waiting.sort_unstable_by_key(|(next, ..)| *next);
+        for (_, key, endpoint, pool, config) in waiting.into_iter().take(PROBES_PER_TICK) {
+            let Ok(place) = places.clone().try_acquire_owned() else {
+                break;
+            };
+            let interval = config
+                .health
+                .as_ref()
+                .map_or(TICK, |health| health.interval);
+            let probe = Probe {
+                edge: edge.clone(),
+                pool: pool.clone(),
+                config: config.clone(),
+                endpoint,
+                address: key.1,
+            };
+            due.insert(key, now + jittered(interval));
+            spawn(async move {
+                probe.run().await;
+                drop(place);
+            });
         }
         due.retain(|_, next| *next + Duration::from_hours(1) > now); // endpoints that are gone
     }

@@ -7,7 +7,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -20,6 +20,9 @@ use crate::{
     log::{self, Level},
     systemd,
 };
+
+/// Origin of the reloads that the watch of the files asks for.
+pub const WATCH: &str = "file";
 
 /// Reloads, one at a time.
 #[derive(Debug)]
@@ -99,11 +102,17 @@ impl Reloader {
     /// Every problem as a line of text; then nothing has changed.
     pub fn reload(&self, origin: &'static str) -> Result<Reloaded, Vec<String>> {
         let _turn = self.one_at_a_time.lock();
-        let started = Instant::now();
-        systemd::notify("RELOADING=1");
+        let started = clock::now();
+        // The watch looks every few seconds; a unit that turned to "reloading" each time would say nothing.
+        let told = origin != WATCH;
+        if told {
+            systemd::notify_reloading();
+        }
         let result = self.attempt();
-        systemd::notify("READY=1");
-        let millis = started.elapsed().as_millis().to_string();
+        if told {
+            systemd::notify("READY=1");
+        }
+        let millis = (clock::now() - started).as_millis().to_string();
         match &result {
             Ok(Reloaded::Unchanged) => self.state.lock().rejected = None,
             Ok(Reloaded::Generation(generation)) => {
@@ -115,6 +124,8 @@ impl Reloader {
                 ];
                 log::event(Level::Info, "config_loaded", &fields);
             }
+            // The watch looks again and again; what it finds is told once.
+            Err(problems) if origin == WATCH && self.is_known(problems) => {}
             Err(problems) => {
                 self.edge.metrics.config_rejected.inc();
                 let text = problems.join("\n");
@@ -132,6 +143,14 @@ impl Reloader {
             }
         }
         result
+    }
+
+    fn is_known(&self, problems: &[String]) -> bool {
+        let state = self.state.lock();
+        state
+            .rejected
+            .as_ref()
+            .is_some_and(|rejected| rejected.problems == problems)
     }
 
     fn attempt(&self) -> Result<Reloaded, Vec<String>> {

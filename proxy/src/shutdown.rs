@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{Notify, watch},
     time::timeout,
 };
 
@@ -27,6 +27,8 @@ pub struct DrainThenStop {
     pub edge: Arc<Edge>,
     /// Tells the workers.
     pub leaving: watch::Sender<bool>,
+    /// Told when signals are waited for.
+    pub armed: Arc<Notify>,
 }
 
 #[async_trait]
@@ -34,6 +36,7 @@ impl ShutdownSignalWatch for DrainThenStop {
     async fn recv(&self) -> ShutdownSignal {
         match Signals::new() {
             Ok(mut signals) => {
+                self.armed.notify_one();
                 let name = signals.next().await;
                 self.drain(name, &mut signals).await;
             }

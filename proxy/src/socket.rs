@@ -8,7 +8,6 @@
 use std::{
     cell::RefCell,
     io::{self, ErrorKind},
-    mem::MaybeUninit,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
@@ -67,13 +66,6 @@ impl Socket {
                 Err::<(), _>(ErrorKind::WouldBlock.into())
             });
         }
-    }
-
-    /// Whether nothing at all came on an idle connection: neither bytes nor its end. One system call (0.3 µs); tokio's
-    /// cached readiness lags behind the socket and is not enough.
-    pub fn is_quiet(&self) -> bool {
-        let peeked = SockRef::from(&self.tcp).peek(&mut [MaybeUninit::uninit()]);
-        peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     fn read_hidden(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

@@ -8,6 +8,15 @@ use std::{
     },
 };
 
+use crate::clock;
+
+/// Says that a reload begins, with the time that `Type=notify-reload` wants (systemd.service(5)).
+pub fn notify_reloading() {
+    if let Some(micros) = clock::system_monotonic_micros() {
+        notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+    }
+}
+
 /// Sends a state such as `READY=1`. Failing to tell is no reason to fail.
 pub fn notify(state: &str) {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else {

@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     log::{self, Level},
-    reload::Reloader,
+    reload::{Reloader, WATCH},
 };
 
 /// Several events belong to one change; reading waits for this much calm.
@@ -26,6 +26,8 @@ const CALM: Duration = Duration::from_millis(20);
 const CALM_MAX: Duration = Duration::from_millis(200);
 /// Without any event.
 const POLL: Duration = Duration::from_secs(10);
+/// File times are kept in steps of up to a timer tick (10 ms on some kernels).
+const GRAIN: Duration = Duration::from_millis(50);
 /// A chain of links longer than this is a loop.
 const LINKS_MAX: usize = 16;
 
@@ -51,16 +53,40 @@ pub async fn run(reloader: Arc<Reloader>) {
             None
         }
     };
+    let mut looked_at = fingerprint(&reloader);
+    let mut look_again = false;
     loop {
-        if let Some(watching) = &mut watching {
-            watching.follow(&reloader.state().files, reloader.path());
-        }
-        if timeout(POLL, events.recv()).await.is_ok() {
+        // What changed in a directory before it was watched has sent no event: look at once.
+        let fresh = watching
+            .as_mut()
+            .is_some_and(|watching| watching.follow(&reloader.state().files, reloader.path()));
+        // Seconds pass without an event, or a while after the last look: file times have a grain of milliseconds, so a
+        // change right behind a look can leave them as they were.
+        let patience = if look_again { GRAIN } else { POLL };
+        let must_look = fresh || look_again;
+        if !fresh && timeout(patience, events.recv()).await.is_ok() {
             calm(&mut events).await;
         }
+        look_again = false;
+        let seen = fingerprint(&reloader);
+        if seen == looked_at && !must_look {
+            continue; // something else in the directory
+        }
+        look_again = seen != looked_at;
+        looked_at = seen;
         let reloader = reloader.clone();
-        let _ = tokio::task::spawn_blocking(move || reloader.reload("file")).await;
+        let _ = tokio::task::spawn_blocking(move || reloader.reload(WATCH)).await;
     }
+}
+
+/// What the files look like from outside: reading and checking 2 MB every few seconds for nothing would cost CPU.
+fn fingerprint(reloader: &Reloader) -> Vec<Option<(u64, u64, i64, i64)>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let look = |path: &PathBuf| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
+    };
+    reloader.state().files.iter().map(look).collect()
 }
 
 async fn calm(events: &mut mpsc::Receiver<()>) {
@@ -79,7 +105,8 @@ struct Watching {
 }
 
 impl Watching {
-    fn follow(&mut self, files: &[PathBuf], main: &Path) {
+    /// Watches what the files lie in; whether that is more than before.
+    fn follow(&mut self, files: &[PathBuf], main: &Path) -> bool {
         let wanted: BTreeSet<_> = files
             .iter()
             .map(PathBuf::as_path)
@@ -93,7 +120,9 @@ impl Watching {
         for directory in &wanted {
             let _ = self.watcher.watch(directory, RecursiveMode::NonRecursive);
         }
+        let fresh = !wanted.is_subset(&self.directories);
         self.directories = wanted;
+        fresh
     }
 }
 

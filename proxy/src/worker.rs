@@ -63,6 +63,7 @@ impl<H: Handler> Service for Worker<H> {
         spawn(idle::sweep(self.number));
         spawn(hand_over_log());
         let mut listeners = self.listeners.subscribe();
+        self.listeners.enter();
         let mut leaving = self.leaving.clone();
         let mut accepting = Accepting::default();
         loop {
@@ -78,13 +79,18 @@ impl<H: Handler> Service for Worker<H> {
             }
         }
         drop(accepting); // closes this worker's duplicates, nobody else's
+        let waiting = listeners.borrow_and_update().clone();
         CONNECTIONS.with_borrow(|connections| {
             connections
                 .iter()
                 .for_each(|(_, connection)| connection.leave());
         });
+        self.serve_waiting(&waiting);
+        drop(waiting);
+        self.listeners.leave();
         // Requests in flight go on; this runtime lives until they have ended.
         let _ = shutdown.changed().await;
+        log::flush();
     }
 
     fn name(&self) -> &str {
@@ -93,6 +99,19 @@ impl<H: Handler> Service for Worker<H> {
 
     fn threads(&self) -> Option<usize> {
         Some(1)
+    }
+}
+
+impl<H: Handler> Worker<H> {
+    /// Whoever connected before the process began to stop is served: its request may already lie in the socket.
+    fn serve_waiting(&self, listeners: &[Arc<Bound>]) {
+        for bound in listeners {
+            while let Some((stream, peer)) = bound.accept_waiting() {
+                if let Ok(tcp) = TcpStream::from_std(stream) {
+                    serve(tcp, peer, bound, &self.edge, &self.handler);
+                }
+            }
+        }
     }
 }
 
@@ -157,6 +176,7 @@ fn serve<H: Handler>(
     edge: &Arc<Edge>,
     handler: &Arc<H>,
 ) {
+    edge.metrics.connections.inc();
     let _ = tcp.set_nodelay(true);
     let socket = Socket::new(tcp);
     let info = ConnectionInfo {
@@ -224,7 +244,6 @@ struct Open {
 
 impl Open {
     fn new(edge: Arc<Edge>) -> Self {
-        edge.metrics.connections.inc();
         edge.metrics.connections_open.inc();
         let key = CONNECTIONS.with_borrow_mut(|connections| connections.insert(Arc::default()));
         Self { edge, key }

@@ -193,19 +193,17 @@ impl Edge {
         directory
     }
 
-    /// The same into an existing directory.
+    /// The same into an existing directory, each file by a rename: whoever reads one meanwhile sees it whole.
     ///
     /// # Panics
     ///
     /// When the disk does not take them.
     pub fn write_into(&self, directory: &Path) {
-        fs::write(directory.join("gemeinden.csv"), REGISTER).expect("a register");
+        place(&directory.join("gemeinden.csv"), REGISTER.as_bytes());
         for (path, content) in &self.files {
-            let path = directory.join(path);
-            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
-            fs::write(path, content).expect("a file");
+            place(&directory.join(path), content);
         }
-        fs::write(directory.join("schleuse.yaml"), self.yaml()).expect("a config");
+        place(&directory.join("schleuse.yaml"), self.yaml().as_bytes());
     }
 
     /// Starts the binary with it and waits until it is ready.
@@ -216,6 +214,18 @@ impl Edge {
     pub fn start(self) -> RunningEdge {
         RunningEdge::start(self)
     }
+}
+
+/// Writes a file whole or not at all, and only when it changes.
+fn place(path: &Path, content: &[u8]) {
+    if fs::read(path).is_ok_and(|before| before == content) {
+        return;
+    }
+    let directory = path.parent().expect("a directory");
+    fs::create_dir_all(directory).expect("a directory");
+    let temporary = tempfile::NamedTempFile::new_in(directory).expect("a file");
+    fs::write(temporary.path(), content).expect("a file");
+    temporary.persist(path).expect("a rename");
 }
 
 /// What a service needs and the test did not say.

@@ -15,10 +15,12 @@ pub mod binary;
 pub mod client;
 pub mod edge;
 pub mod lines;
+pub mod load;
 pub mod message;
 pub mod metrics;
 pub mod origin;
 pub mod running;
+pub mod volume;
 
 use std::{
     thread,
@@ -28,9 +30,11 @@ use std::{
 pub use authority::{Authority, Pair};
 pub use client::Client;
 pub use edge::Edge;
+pub use load::Load;
 pub use message::{Request, Response};
 pub use origin::{Conversation, Origin};
 pub use running::RunningEdge;
+pub use volume::Volume;
 
 /// How long anything may take that a test waits for. Generous: a loaded machine must not fail a test.
 pub const PATIENCE: Duration = Duration::from_secs(20);

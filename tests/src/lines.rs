@@ -24,6 +24,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     lines: Vec<Vec<u8>>,
+    /// Those lines that are events, parsed: a load writes thousands of others between two of them.
+    events: Vec<Value>,
     ended: bool,
     paused: bool,
 }
@@ -71,43 +73,80 @@ impl Lines {
 
     /// The events of this name so far.
     pub fn events(&self, event: &str) -> Vec<Value> {
-        let mut values = self.values();
-        values.retain(|value| value["event"] == event);
-        values
+        let state = self.0.state.lock().unwrap();
+        let named = state.events.iter().filter(|value| value["event"] == event);
+        named.cloned().collect()
     }
 
-    /// The first line that `wanted` takes, whether it came before or comes yet.
+    /// The first event of this name, whether it came before or comes yet.
     ///
     /// # Panics
     ///
     /// After [`PATIENCE`], or at the output's end, with all that came.
-    pub fn wait_for(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
-        self.wait_for_more(what, 1, wanted).remove(0)
+    pub fn wait_event(&self, event: &str) -> Value {
+        self.wait_event_with(event, "")
     }
 
-    /// The first `count` lines that `wanted` takes.
+    /// The first event of this name that has `text` somewhere.
     ///
     /// # Panics
     ///
-    /// As [`Self::wait_for`].
-    pub fn wait_for_more(
-        &self,
-        what: &str,
-        count: usize,
-        mut wanted: impl FnMut(&Value) -> bool,
-    ) -> Vec<Value> {
+    /// As [`Self::wait_event`].
+    pub fn wait_event_with(&self, event: &str, text: &str) -> Value {
+        self.wait(&format!("event {event} {text}"), |state, _| {
+            let mut named = state.events.iter().filter(|value| value["event"] == event);
+            named
+                .find(|value| value.to_string().contains(text))
+                .cloned()
+        })
+    }
+
+    /// The first `count` events of this name.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::wait_event`].
+    pub fn wait_events(&self, event: &str, count: usize) -> Vec<Value> {
+        self.wait(&format!("{count} × event {event}"), |state, _| {
+            let named = state.events.iter().filter(|value| value["event"] == event);
+            let named: Vec<_> = named.cloned().collect();
+            (named.len() >= count).then_some(named)
+        })
+    }
+
+    /// The access log's line of the request with this reference (`X-Request-Id`).
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::wait_event`].
+    pub fn wait_request(&self, reference: &str) -> Value {
+        self.wait_line(&format!("\"reference\":\"{reference}\""))
+    }
+
+    /// The first line that has `text` somewhere.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::wait_event`], and when that line is no JSON.
+    pub fn wait_line(&self, text: &str) -> Value {
+        let line = self.wait(&format!("a line with {text}"), |state, seen| {
+            let mut fresh = state.lines.get(seen..).unwrap_or_default().iter();
+            fresh.find(|line| contains(line, text)).cloned()
+        });
+        serde_json::from_slice(&line)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&line)))
+    }
+
+    /// Looks again after each line; `look` is told how many lines it has seen before.
+    fn wait<T>(&self, what: &str, mut look: impl FnMut(&State, usize) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         let mut state = self.0.state.lock().unwrap();
         let mut seen = 0;
-        let mut found = Vec::new();
         loop {
-            let fresh = state.lines[seen..].iter();
-            let values = fresh.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-            found.extend(values.filter(|value| wanted(value)));
-            seen = state.lines.len();
-            if found.len() >= count {
+            if let Some(found) = look(&state, seen) {
                 return found;
             }
+            seen = state.lines.len();
             let left = end.saturating_duration_since(Instant::now());
             if state.ended || left.is_zero() {
                 drop(state);
@@ -120,37 +159,6 @@ impl Lines {
             }
             state = self.0.news.wait_timeout(state, left).unwrap().0;
         }
-    }
-
-    /// The first event of this name.
-    ///
-    /// # Panics
-    ///
-    /// As [`Self::wait_for`].
-    pub fn wait_event(&self, event: &str) -> Value {
-        self.wait_for(&format!("event {event}"), |value| value["event"] == event)
-    }
-
-    /// The first `count` events of this name.
-    ///
-    /// # Panics
-    ///
-    /// As [`Self::wait_for`].
-    pub fn wait_events(&self, event: &str, count: usize) -> Vec<Value> {
-        self.wait_for_more(&format!("{count} × event {event}"), count, |value| {
-            value["event"] == event
-        })
-    }
-
-    /// The access log's line of the request with this reference (`X-Request-Id`).
-    ///
-    /// # Panics
-    ///
-    /// As [`Self::wait_for`].
-    pub fn wait_request(&self, reference: &str) -> Value {
-        self.wait_for(&format!("line of request {reference}"), |value| {
-            value["reference"] == reference && value.get("event").is_none()
-        })
     }
 
     /// Waits for the output's end.
@@ -179,6 +187,9 @@ impl Shared {
             match read {
                 Ok(1..) => {
                     line.pop_if(|last| *last == b'\n');
+                    if contains(&line, "\"event\":") {
+                        state.events.extend(serde_json::from_slice(&line));
+                    }
                     state.lines.push(line);
                 }
                 Ok(0) | Err(_) => state.ended = true,
@@ -189,4 +200,9 @@ impl Shared {
             }
         }
     }
+}
+
+fn contains(line: &[u8], text: &str) -> bool {
+    let mut windows = line.windows(text.len().max(1));
+    text.is_empty() || windows.any(|window| window == text.as_bytes())
 }

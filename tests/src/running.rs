@@ -177,6 +177,18 @@ impl RunningEdge {
         self.metrics().value(series)
     }
 
+    /// One counter or gauge of whole numbers; 0 when it is not there yet.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a whole number that is not negative"
+    )]
+    pub fn count(&self, series: &str) -> u64 {
+        let value = self.metric(series);
+        assert!(value >= 0.0 && value.fract() == 0.0, "{series} is {value}");
+        value as u64
+    }
+
     /// Waits until a series reaches at least this value.
     ///
     /// # Panics
@@ -235,13 +247,9 @@ impl RunningEdge {
         kill(self.pid(), signal).expect("a process to signal");
     }
 
-    /// Writes the config anew, as an editor does that truncates and writes. The watch sees it by itself.
-    ///
-    /// # Panics
-    ///
-    /// When the disk does not take it.
+    /// Puts the config in the old one's place by a rename, as most editors do. The watch sees it by itself.
     pub fn write_config(&self, config: &Edge) {
-        fs::write(self.directory.join("schleuse.yaml"), config.yaml()).expect("a config");
+        config.write_into(&self.directory);
     }
 
     /// Writes the config and puts it in force by the admin API; its generation.

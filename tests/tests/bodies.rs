@@ -128,16 +128,17 @@ fn a_body_over_the_limit_is_a_413_that_the_client_can_read() {
     client.send("PUT / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: 1024\r\n\r\n");
     client.send([b'x'; 1024]);
     assert_eq!(client.response().text(), "ok");
-    // The client is still sending when the refusal comes: closing at once would be a reset that destroys it.
+    // The client is still sending when the refusal comes: closing at once would be a reset, which can destroy the
+    // refusal before it is read (RFC 9112 §9.6). What it sends is taken for a while, up to 4 MiB.
     client.send(format!(
         "PUT / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: {}\r\n\r\n",
         10 << 20
     ));
-    let _ = client.try_send(vec![b'x'; 1 << 20]);
+    client.send(vec![b'x'; 3 << 20]);
     assert_refused(&mut client);
     let mut client = edge.connect();
     client.send("PUT / HTTP/1.1\r\nHost: amt.example\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let _ = client.try_send([&b"100000\r\n"[..], &vec![b'x'; 1 << 20]].concat());
+    client.send([&b"300000\r\n"[..], &vec![b'x'; 3 << 20]].concat());
     assert_refused(&mut client);
     assert_eq!(origin.request_count(), 1);
 }

@@ -1,5 +1,4 @@
 //! What an operator and a client would notice, asked of the real binary. One executable: it links once.
-
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,10 +8,14 @@
 mod backend_faults;
 mod backend_retries;
 mod bodies;
+mod command_line;
+mod continuity;
 mod first;
 mod identify;
 mod one_service;
 mod protocol;
+mod reload;
+mod reload_swaps;
 mod slow_clients;
 mod streaming;
 mod vector_file;

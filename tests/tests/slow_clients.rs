@@ -38,19 +38,42 @@ fn a_client_that_drips_its_body_below_the_least_rate_is_a_408() {
 fn a_client_that_leaves_frees_its_place_while_it_waits() {
     let origin = Origin::hanging();
     let edge = before(&[origin.address()], "");
-    for reset in [false, true] {
+    for way in ["close", "reset", "half-close"] {
         let mut client = edge.connect();
         client.send("GET / HTTP/1.1\r\nHost: amt.example\r\n\r\n");
         eventually("the backend has it", || origin.open_count() == 1);
-        if reset {
-            client.reset();
-        } else {
-            drop(client);
+        match way {
+            "close" => drop(client),
+            "reset" => client.reset(),
+            // Who says that nothing more comes is taken for gone, as by HAProxy's `abortonclose`.
+            _ => assert!(client.half_close().read_to_end().is_empty()),
         }
         eventually("the backend's connection is closed", || {
             origin.open_count() == 0
         });
     }
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer_ends_and_the_backend_is_not_to_blame() {
+    let origin = Origin::fixed(
+        [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n"[..],
+            &vec![b'x'; 64 << 20],
+        ]
+        .concat(),
+    );
+    let edge = amt(&[origin.address()], "", "")
+        .top("client: { body_idle_max: 300ms }")
+        .start();
+    let mut client = edge.connect();
+    client.send("GET / HTTP/1.1\r\nHost: amt.example\r\n\r\n");
+    eventually("nothing is in flight any more", || {
+        origin.connection_count() == 1 && origin.open_count() == 0
+    });
+    assert!(!matches!(client.try_response_to("GET"), Ok(Some(_))));
+    let endpoint = &edge.resource("/api/v1/pools/amt")["endpoints"][0];
+    assert_eq!(endpoint["failures"], 0);
 }
 
 #[test]

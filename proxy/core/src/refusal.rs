@@ -50,6 +50,9 @@ pub enum Refusal {
     /// Not one byte of the body came in time.
     #[error("the client stopped sending its body")]
     ClientBodyTimeout,
+    /// Not one byte of the answer was taken in time.
+    #[error("the client stopped taking the answer")]
+    ClientStalled,
     /// The client sends or reads below the least rate.
     #[error("the client is below the least transfer rate")]
     ClientTooSlow,
@@ -80,6 +83,9 @@ pub enum Refusal {
     /// All seats of the pool are taken.
     #[error("all seats of the pool are taken")]
     PoolFull,
+    /// All connections that the endpoint may have are in use, tunnels among them.
+    #[error("all connections to the backend are in use")]
+    ConnectionsFull,
 }
 
 /// What a citizen reads on the error page: plain German (B1), no technical words.
@@ -108,11 +114,14 @@ impl Refusal {
             | Self::KeyTooShort
             | Self::UnknownTenant
             | Self::AmbiguousService => 404,
-            Self::HeaderTimeout | Self::ClientBodyTimeout | Self::ClientTooSlow => 408,
+            Self::HeaderTimeout
+            | Self::ClientBodyTimeout
+            | Self::ClientStalled
+            | Self::ClientTooSlow => 408,
             Self::BodyTooLarge => 413,
             Self::Misdirected => 421,
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => 502,
-            Self::NoEndpoint | Self::PoolFull => 503,
+            Self::NoEndpoint | Self::PoolFull | Self::ConnectionsFull => 503,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::UpstreamIdleTimeout
@@ -137,6 +146,7 @@ impl Refusal {
             Self::BodyTooLarge => "body_too_large",
             Self::HeaderTimeout => "header_timeout",
             Self::ClientBodyTimeout => "client_body_timeout",
+            Self::ClientStalled => "client_stalled",
             Self::ClientTooSlow => "client_too_slow",
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
@@ -147,6 +157,7 @@ impl Refusal {
             Self::ExchangeTimeout => "exchange_timeout",
             Self::NoEndpoint => "no_endpoint",
             Self::PoolFull => "pool_full",
+            Self::ConnectionsFull => "connections_full",
         }
     }
 
@@ -154,7 +165,7 @@ impl Refusal {
     /// nobody knows how long.
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::PoolFull => Some(FULL_RETRY_AFTER),
+            Self::PoolFull | Self::ConnectionsFull => Some(FULL_RETRY_AFTER),
             Self::NoEndpoint => Some(ABSENT_RETRY_AFTER),
             _ => None,
         }
@@ -169,7 +180,7 @@ impl Refusal {
             Self::RepeatedKey | Self::ContradictingTenants => PLACE_CONTRADICTS,
             Self::NotAllowed => NOT_ALLOWED,
             Self::Misdirected => MISDIRECTED,
-            Self::PoolFull | Self::NoEndpoint => BUSY,
+            Self::PoolFull | Self::ConnectionsFull | Self::NoEndpoint => BUSY,
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => BROKEN,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
@@ -177,6 +188,7 @@ impl Refusal {
             | Self::ExchangeTimeout => SLOW,
             Self::HeaderTimeout
             | Self::ClientBodyTimeout
+            | Self::ClientStalled
             | Self::ClientTooSlow
             | Self::BadRequest(_, 408) => LINE_SLOW,
             Self::BodyTooLarge | Self::BadRequest(_, 413) => TOO_LARGE,
@@ -248,7 +260,7 @@ const UNREADABLE: CitizenText = CitizenText {
 mod tests {
     use super::*;
 
-    const ALL: [Refusal; 24] = [
+    const ALL: [Refusal; 26] = [
         Refusal::BadRequest("bad_chunk", 400),
         Refusal::BadPath,
         Refusal::RepeatedKey,
@@ -273,6 +285,8 @@ mod tests {
         Refusal::ExchangeTimeout,
         Refusal::NoEndpoint,
         Refusal::PoolFull,
+        Refusal::ConnectionsFull,
+        Refusal::ClientStalled,
     ];
 
     #[test]

@@ -138,6 +138,8 @@ impl Handler for Backend {
         self.policy.clone()
     }
 
+    fn idle_closed(&self) {}
+
     fn leaving(&self) -> bool {
         false
     }

@@ -277,7 +277,7 @@ impl<W: Wire> Http1Body<'_, '_, W> {
                 Poll::Pending => {
                     pace.wait(self.deadlines);
                     self.deadlines
-                        .pending(&[Limit::ClientRead, Limit::Exchange])
+                        .pending(&[Limit::ClientRead, Limit::ClientRate, Limit::Exchange])
                 }
             }
         })
@@ -398,8 +398,11 @@ impl<'e, 'c, W: Wire> Http1Responder<'e, 'c, W> {
                 Poll::Ready(done) => Poll::Ready(done.map_err(Stop::from)),
                 Poll::Pending => {
                     self.writing.pace.wait(self.deadlines);
-                    self.deadlines
-                        .pending(&[Limit::ClientWrite, Limit::Exchange])
+                    self.deadlines.pending(&[
+                        Limit::ClientWrite,
+                        Limit::ClientRate,
+                        Limit::Exchange,
+                    ])
                 }
             }
         })

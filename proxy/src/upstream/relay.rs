@@ -66,6 +66,9 @@ pub enum Fault {
     /// No connection to the endpoint could be opened.
     #[error("no connection to the endpoint")]
     Unreachable,
+    /// All connections that the endpoint may have are in use.
+    #[error("all connections to the endpoint are in use")]
+    Crowded,
     /// The endpoint closed or reset the connection.
     #[error("endpoint closed the connection")]
     Reset,
@@ -154,7 +157,7 @@ pub async fn relay<B: BodyIn, R: Responder>(
         deadlines.set(Limit::FirstByte, clock::recent() + policy.first_byte);
         let relayed = answering.run(responder, compose).await?;
         if relayed.tunnel {
-            return tunnel(sending, answering, body, responder).await;
+            return Ok(tunnel(relayed, sending, answering, body, responder).await);
         }
         return Ok(relayed);
     }
@@ -189,26 +192,33 @@ async fn both(
 ) -> Result<Relayed, Fault> {
     let (mut send, mut answer) = (pin!(send), pin!(answer));
     let mut sending = true;
+    let mut stalled = false;
     poll_fn(|cx| {
         if sending && let Poll::Ready(done) = send.as_mut().poll(cx) {
             sending = false;
             match done {
-                Ok(()) | Err(Fault::Reset | Fault::Expired(Limit::UpstreamWrite)) => {}
+                Ok(()) | Err(Fault::Reset) => {}
+                Err(Fault::Expired(Limit::UpstreamWrite)) => stalled = true,
                 Err(fault) => return Poll::Ready(Err(fault)),
             }
         }
-        answer.as_mut().poll(cx)
+        answer.as_mut().poll(cx).map_err(|fault| match fault {
+            // No answer came instead: the endpoint's fault is that it did not take the request.
+            Fault::Expired(Limit::FirstByte) if stalled => Fault::Expired(Limit::UpstreamWrite),
+            fault => fault,
+        })
     })
     .await
 }
 
 /// Full duplex until either side ends.
 async fn tunnel<B: BodyIn, R: Responder>(
+    relayed: Relayed,
     mut sending: Sending<'_>,
     mut answering: Answering<'_>,
     body: &mut B,
     responder: &mut R,
-) -> Result<Relayed, Fault> {
+) -> Relayed {
     let deadlines = sending.deadlines;
     deadlines.clear_all();
     body.become_tunnel();
@@ -230,12 +240,7 @@ async fn tunnel<B: BodyIn, R: Responder>(
         .await;
     }
     let _ = responder.end(&[]).await;
-    Ok(Relayed {
-        first_byte_at: clock::now(),
-        trailers: Vec::new(),
-        reusable: false,
-        tunnel: true,
-    })
+    relayed
 }
 
 /// The request's way out.
@@ -457,7 +462,7 @@ impl Answering<'_> {
                 Piece::End => break,
                 Piece::More => {
                     responder.flush().await?;
-                    if self.read(&[Limit::UpstreamRead, Limit::Exchange]).await? == 0 {
+                    if self.read_body(responder).await? == 0 {
                         decoder.end_of_input().map_err(|_| Fault::Reset)?;
                     }
                 }
@@ -490,6 +495,31 @@ impl Answering<'_> {
                 self.pace.wait(self.deadlines);
                 self.deadlines.pending(limits)
             }
+        })
+        .await
+    }
+
+    /// Reads more of the body, and notices a client that leaves while none comes.
+    async fn read_body(&mut self, responder: &mut impl Responder) -> Result<usize, Fault> {
+        let Self {
+            reader,
+            buf,
+            pace,
+            deadlines,
+            ..
+        } = self;
+        poll_fn(|cx| {
+            if let Poll::Ready(read) = poll_read_some(reader, cx, buf) {
+                pace.moved(*read.as_ref().unwrap_or(&0), deadlines);
+                return Poll::Ready(read.map_err(|_| Fault::Reset));
+            }
+            if responder.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Fault::Client(ClientError::Gone)));
+            }
+            pace.wait(deadlines);
+            deadlines
+                .pending(&[Limit::UpstreamRead, Limit::Exchange])
+                .map_err(Fault::from)
         })
         .await
     }

@@ -15,8 +15,8 @@ private anonymous memory.
 
 Noise: close other work, fix the frequency (`cpupower frequency-set -g performance`), prefer a machine without neighbours.
 On a shared virtual machine single rounds differ by 15 %; the interval shows what is left of that in the median.
-\"disturbed\" is the time a proxy waited for its core as a share of the time it ran: above a few percent somebody else was
-there, and latencies and throughput of that run say little.
+\"disturbed\" is the time a proxy waited for its core as a share of the time it ran. Rounds above 20 % are repeated, half as
+many at most; when the median is above that still, somebody else was there and the run says little.
 ";
 
 /// The table in Markdown.

@@ -214,6 +214,25 @@ fn a_port_in_use_is_named_with_code_1() {
 }
 
 #[test]
+fn an_address_that_another_listener_takes_is_found_by_the_check() {
+    for (one, two) in [
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("\"[::]:8080\"", "0.0.0.0:8080"),
+        ("127.0.0.1:8080", "\"[::]:8080\""),
+        ("\"[::1]:8080\"", "\"[::]:8080\""),
+    ] {
+        let edge = edge().only_listener(&format!("address: {one}"));
+        let finished = check(&edge.listener(&format!("address: {two}")).write());
+        assert_eq!(finished.code, Some(1), "{one} {two}");
+        assert!(
+            finished.stderr.contains("is taken by"),
+            "{}",
+            finished.stderr
+        );
+    }
+}
+
+#[test]
 fn an_admin_port_in_use_is_named_with_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();

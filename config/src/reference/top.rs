@@ -37,7 +37,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "listeners[].address",
         ADDRESS,
         DefaultValue::Required,
-        "Address and port to listen on. `[::]:8080` takes IPv6 only; name `0.0.0.0:8080` beside it for IPv4.",
+        "Address and port to listen on. `[::]:8080` takes IPv6 and IPv4.",
         "\"0.0.0.0:8080\"",
     ),
     key(

@@ -90,6 +90,7 @@ impl<H: Handler> Service for Worker<H> {
                 .iter()
                 .for_each(|(_, connection)| connection.leave());
         });
+        let_connections_run().await; // they end in order, TLS with a close_notify
         log::flush();
         drop(leaving);
         // Requests in flight go on; this runtime lives until they have ended.
@@ -142,10 +143,14 @@ impl Accepting {
             task.shutdown().await;
             serve_waiting(&bound, edge, handler);
         }
-        // Two turns of the reactor: the connections learn what has come on them, and begin what has.
-        for _ in 0..2 {
-            yield_now().await;
-        }
+        let_connections_run().await; // they begin what has come on them already
+    }
+}
+
+/// Two turns of the reactor: sockets learn what came, and then every task that is woken runs.
+async fn let_connections_run() {
+    for _ in 0..2 {
+        yield_now().await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::signal::Signal;
 use rustls::{SupportedCipherSuite, crypto::aws_lc_rs::cipher_suite as suite};
 use schleuse_tests::{Authority, Client, Edge, Origin, Pair, RunningEdge};
 
@@ -178,4 +179,29 @@ fn a_plain_listener_redirects_to_https_and_keeps_path_query_and_method() {
         );
     }
     assert_eq!(origin.request_count(), 0);
+}
+
+#[test]
+fn idle_connections_end_with_close_notify_when_their_time_is_over_and_when_the_process_stops() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["wohngeld.example"]);
+    let origin = Origin::ok("fine");
+    for (idle_max, signal) in [("100ms", None), ("1h", Some(Signal::SIGTERM))] {
+        let edge = Edge::new()
+            .top(&format!("client: {{ idle_max: {idle_max} }}"))
+            .service("wohngeld", "responsible: bund")
+            .pool("wohngeld", &[origin.address()], "")
+            .tls("tls")
+            .file("tls/a.crt", pair.certificate.clone())
+            .file("tls/a.key", pair.key.clone())
+            .start();
+        let name = "wohngeld.example";
+        let mut client = Client::secure(edge.https(), name, authority.client()).unwrap();
+        assert_eq!(client.get(name, "/").status, 200);
+        if let Some(signal) = signal {
+            edge.signal(signal);
+        }
+        // Without close_notify this would be an error: the end could be an attacker's (RFC 8446 §6.1).
+        assert_eq!(client.try_response_to("GET").unwrap(), None, "{idle_max}");
+    }
 }

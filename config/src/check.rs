@@ -37,7 +37,7 @@ pub(crate) fn check(
     pools::warn_of_unused(&pools, &services, report);
     let affinity_keys = access::read_affinity_keys(&file, sources, report);
     let access_log = access::read_access_log(&file, report);
-    let (routes, register) = routes::build(tenants, &services, report)?;
+    let (routes, register, register_source) = routes::build(tenants, &services, report)?;
     Some(Snapshot {
         hash: [0; 32],
         listeners: listeners
@@ -51,6 +51,7 @@ pub(crate) fn check(
         client,
         routes,
         register,
+        register_source,
         services: services
             .into_iter()
             .map(|service| Arc::new(service.service))

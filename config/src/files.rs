@@ -4,9 +4,11 @@ use std::{
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
+use schleuse_core::Register;
 
 /// Larger files are no config; without a bound `/dev/zero` would be read for ever.
 const BYTES_MAX: u64 = 64 << 20;
@@ -16,7 +18,11 @@ pub(crate) struct Sources {
     base: PathBuf,
     files: Vec<PathBuf>,
     digest: Context,
+    known_register: Option<(Hash, Arc<Register>)>,
 }
+
+/// SHA-256.
+pub(crate) type Hash = [u8; 32];
 
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,7 +40,22 @@ impl Sources {
             base: path.parent().map(Path::to_owned).unwrap_or_default(),
             files: Vec::new(),
             digest: Context::new(&SHA256),
+            known_register: None,
         }
+    }
+
+    /// As [`Self::new`], with the register of the config that is in force and the hash of what it was built from.
+    pub(crate) fn following(path: &Path, known_register: (Hash, Arc<Register>)) -> Self {
+        Self {
+            known_register: Some(known_register),
+            ..Self::new(path)
+        }
+    }
+
+    /// The register that was built from exactly this.
+    pub(crate) fn known_register(&self, source: &Hash) -> Option<Arc<Register>> {
+        let (known, register) = self.known_register.as_ref()?;
+        (known == source).then(|| Arc::clone(register))
     }
 
     /// Where a path of the config leads.
@@ -45,10 +66,13 @@ impl Sources {
     /// The bytes of `path`, which becomes a part of the hash.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         self.remember(path);
-        if fs::metadata(path)?.is_dir() {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mut bytes = Vec::new();
+        // One byte more than the file has, or the last read, which finds its end, would double the room.
+        let expected = metadata.len().min(BYTES_MAX) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
         fs::File::open(path)?
             .take(BYTES_MAX + 1)
             .read_to_end(&mut bytes)?;
@@ -78,13 +102,8 @@ impl Sources {
     }
 
     /// All that was read or looked for, and the hash over names and bytes of what was read.
-    pub(crate) fn finish(self) -> (Vec<PathBuf>, [u8; 32]) {
-        let digest = self.digest.finish();
-        let mut hash = [0; 32];
-        for (byte, value) in hash.iter_mut().zip(digest.as_ref()) {
-            *byte = *value;
-        }
-        (self.files, hash)
+    pub(crate) fn finish(self) -> (Vec<PathBuf>, Hash) {
+        (self.files, finish(self.digest))
     }
 
     fn remember(&mut self, path: &Path) {
@@ -93,11 +112,30 @@ impl Sources {
         }
     }
 
-    /// Lengths keep `ab` + `c` apart from `a` + `bc`.
     fn update(&mut self, bytes: &[u8]) {
-        self.digest.update(&(bytes.len() as u64).to_be_bytes());
-        self.digest.update(bytes);
+        update(&mut self.digest, bytes);
     }
+}
+
+/// The hash over several texts.
+pub(crate) fn hash_of<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Hash {
+    let mut digest = Context::new(&SHA256);
+    parts.into_iter().for_each(|part| update(&mut digest, part));
+    finish(digest)
+}
+
+/// Lengths keep `ab` + `c` apart from `a` + `bc`.
+fn update(digest: &mut Context, bytes: &[u8]) {
+    digest.update(&(bytes.len() as u64).to_be_bytes());
+    digest.update(bytes);
+}
+
+fn finish(digest: Context) -> Hash {
+    let mut hash = [0; 32];
+    for (byte, value) in hash.iter_mut().zip(digest.finish().as_ref()) {
+        *byte = *value;
+    }
+    hash
 }
 
 /// Why a file could not be read, and what to do; without the error numbers of the system.

@@ -2,13 +2,13 @@
 //!
 //! Ten thousand rows are read at each reload, so a row allocates its two texts and nothing else.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use csv::{ByteRecord, ReaderBuilder};
 use schleuse_core::{Register, RegisterProblem, Row, register::RowProblem};
 
 use crate::{
-    files::{Sources, explain},
+    files::{Hash, Sources, explain, hash_of},
     problem::{Place, Report},
     reader::Placed,
     spelling::closest,
@@ -21,13 +21,14 @@ const COLUMNS: [&str; 3] = ["ars", "name", "bevoelkerung"];
 /// An old key and the key it became.
 pub(crate) type Alias = Placed<(String, String)>;
 
-/// Reads the register that `path` names; none when anything is wrong with it, which was noted.
+/// Reads the register that `path` names, with the hash of what it was built from; none when anything is wrong with it,
+/// which was noted.
 pub(crate) fn read_register(
     path: &Placed<String>,
     aliases: &[Alias],
     sources: &mut Sources,
     report: &mut Report,
-) -> Option<Register> {
+) -> Option<(Arc<Register>, Hash)> {
     let file = sources.resolve(&path.value);
     let bytes = match sources.read(&file) {
         Ok(bytes) => bytes,
@@ -42,6 +43,14 @@ pub(crate) fn read_register(
             return None;
         }
     };
+    let pairs: Vec<(String, String)> = aliases.iter().map(|alias| alias.value.clone()).collect();
+    let keys = pairs
+        .iter()
+        .flat_map(|(old, new)| [old.as_bytes(), new.as_bytes()]);
+    let source = hash_of(std::iter::once(&*bytes).chain(keys));
+    if let Some(register) = sources.known_register(&source) {
+        return Some((register, source));
+    }
     let before = report.count();
     let text = decode(&file, &bytes, report)?;
     let (rows, lines) = read_rows(&file, &text, report);
@@ -53,9 +62,8 @@ pub(crate) fn read_register(
             "use the official register, or at least one row",
         );
     }
-    let pairs: Vec<(String, String)> = aliases.iter().map(|alias| alias.value.clone()).collect();
     match Register::build(rows, &pairs) {
-        Ok(register) => (report.count() == before).then_some(register),
+        Ok(register) => (report.count() == before).then(|| (Arc::new(register), source)),
         Err(problems) => {
             // A row that is missing because it is unreadable must not make its alias look wrong as well.
             let rows_are_fine = report.count() == before;

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub routes: Routes,
     /// The municipalities, for names and inhabitants.
     pub register: Arc<Register>,
+    /// SHA-256 of what the register was built from: its file and the aliases.
+    pub register_source: [u8; 32],
     /// By `ServiceIndex`.
     pub services: Vec<Arc<Service>>,
     /// By `PoolIndex`.

@@ -136,6 +136,7 @@ impl Reloader {
                     origin,
                     problems: problems.clone(),
                 };
+                // Before the event: who reads that line may ask for the status at once.
                 self.state.lock().rejected = Some(rejected);
                 let text = problems.join("\n");
                 log::event(
@@ -157,11 +158,13 @@ impl Reloader {
     }
 
     fn attempt(&self) -> Result<Reloaded, Vec<String>> {
-        let loaded = schleuse_config::load(&self.path).map_err(|problems| {
-            // Whatever was read stays watched: mending one of these files must be seen.
-            self.state.lock().files = problems.files().to_vec();
-            describe(&problems)
-        })?;
+        let loaded = schleuse_config::reload(&self.path, &self.edge.live().snapshot).map_err(
+            |problems| {
+                // Whatever was read stays watched: mending one of these files must be seen.
+                self.state.lock().files = problems.files().to_vec();
+                describe(&problems)
+            },
+        )?;
         let Loaded {
             snapshot,
             files,

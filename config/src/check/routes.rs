@@ -14,6 +14,7 @@ use super::{
     tenants::{Override, Tenants},
 };
 use crate::{
+    files::Hash,
     problem::{Place, Report},
     spelling::did_you_mean,
     units::quoted,
@@ -24,7 +25,7 @@ pub(super) fn build(
     tenants: Tenants,
     services: &[CheckedService],
     report: &mut Report,
-) -> Option<(Routes, Arc<Register>)> {
+) -> Option<(Routes, Arc<Register>, Hash)> {
     check_reached(services, &tenants.overrides, report);
     let mut builder = RoutesBuilder::new(pool_count(services));
     for service in services {
@@ -39,9 +40,12 @@ pub(super) fn build(
     }
     // Without a register hosts can still collide; only what needs to know places is left out.
     let has_register = tenants.register.is_some();
-    let register = Arc::new(tenants.register.or_else(|| Register::build([], &[]).ok())?);
+    let (register, source) = match tenants.register {
+        Some(known) => known,
+        None => (Arc::new(Register::build([], &[]).ok()?), Hash::default()),
+    };
     match builder.build(Arc::clone(&register)) {
-        Ok(routes) => (has_register && report.count() == 0).then_some((routes, register)),
+        Ok(routes) => (has_register && report.count() == 0).then_some((routes, register, source)),
         Err(problems) => {
             let places = Places::new(services, &tenants.overrides);
             for problem in problems {

@@ -1,9 +1,11 @@
 //! The register, what differs for single tenants, and keys that ceased.
 
+use std::sync::Arc;
+
 use schleuse_core::Register;
 
 use crate::{
-    files::Sources,
+    files::{Hash, Sources},
     hosts::check_host,
     problem::Report,
     reader::{Entry, Placed, Section, text_of},
@@ -14,7 +16,7 @@ use crate::{
 /// What the section says, and the register if it could be read.
 #[derive(Debug)]
 pub(super) struct Tenants {
-    pub(super) register: Option<Register>,
+    pub(super) register: Option<(Arc<Register>, Hash)>,
     pub(super) overrides: Vec<Override>,
 }
 

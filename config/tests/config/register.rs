@@ -86,3 +86,26 @@ fn a_register_that_is_not_there_is_named_where_it_is_written() {
         "schleuse.yaml:3:22: tenants.register: gemeinden.csv does not exist; check the path; relative ones start at the config's directory"
     );
 }
+
+#[test]
+fn an_unchanged_register_is_taken_over_and_a_changed_row_or_alias_is_not() {
+    let site = Site::new(format!("{HEAD}{BODY}"));
+    let first = site.loaded().snapshot;
+    let again = |before| {
+        let loaded = schleuse_config::reload(&site.path("schleuse.yaml"), before);
+        loaded.unwrap().snapshot.register
+    };
+    assert!(std::sync::Arc::ptr_eq(&again(&first), &first.register));
+
+    site.write("gemeinden.csv", REGISTER.replace("Gröde", "Grøde"));
+    assert!(!std::sync::Arc::ptr_eq(&again(&first), &first.register));
+
+    site.write("gemeinden.csv", REGISTER);
+    let aliased = HEAD.replace(
+        "register: gemeinden.csv",
+        "register: gemeinden.csv, aliases: { \"160560000000\": \"110000000000\" }",
+    );
+    assert_ne!(aliased, HEAD);
+    site.write("schleuse.yaml", format!("{aliased}{BODY}"));
+    assert!(!std::sync::Arc::ptr_eq(&again(&first), &first.register));
+}

@@ -157,11 +157,12 @@ pub async fn relay<B: BodyIn, R: Responder>(
         deadlines.set(Limit::FirstByte, clock::recent() + policy.first_byte);
         let relayed = answering.run(responder, compose).await?;
         if relayed.tunnel {
-            return Ok(tunnel(relayed, sending, answering, body, responder).await);
+            tunnel(&mut sending, &mut answering, body, responder).await;
         }
         return Ok(relayed);
     }
-    let send = async {
+    // Pinned here and lent: a future that is passed on by value has room in both places.
+    let send = pin!(async {
         let done = sending.all(body).await;
         match &done {
             Ok(()) => {
@@ -171,8 +172,9 @@ pub async fn relay<B: BodyIn, R: Responder>(
             Err(_) => deadlines.set_after(Limit::FirstByte, ANSWER_AFTER_BROKEN_BODY),
         }
         done
-    };
-    let mut relayed = both(send, answering.run(responder, compose)).await?;
+    });
+    let answer = pin!(answering.run(responder, compose));
+    let mut relayed = both(send, answer).await?;
     relayed.reusable &= request_ended.load(Relaxed);
     Ok(relayed)
 }
@@ -187,10 +189,9 @@ fn idle_only(policy: &RelayPolicy) -> PacePolicy {
 /// Runs `send` beside `answer` until the answer is there. What the client did wrong ends both; an endpoint that stopped
 /// reading may still answer.
 async fn both(
-    send: impl Future<Output = Result<(), Fault>>,
-    answer: impl Future<Output = Result<Relayed, Fault>>,
+    mut send: Pin<&mut impl Future<Output = Result<(), Fault>>>,
+    mut answer: Pin<&mut impl Future<Output = Result<Relayed, Fault>>>,
 ) -> Result<Relayed, Fault> {
-    let (mut send, mut answer) = (pin!(send), pin!(answer));
     let mut sending = true;
     let mut stalled = false;
     poll_fn(|cx| {
@@ -213,12 +214,11 @@ async fn both(
 
 /// Full duplex until either side ends.
 async fn tunnel<B: BodyIn, R: Responder>(
-    relayed: Relayed,
-    mut sending: Sending<'_>,
-    mut answering: Answering<'_>,
+    sending: &mut Sending<'_>,
+    answering: &mut Answering<'_>,
     body: &mut B,
     responder: &mut R,
-) -> Relayed {
+) {
     let deadlines = sending.deadlines;
     deadlines.clear_all();
     body.become_tunnel();
@@ -240,7 +240,6 @@ async fn tunnel<B: BodyIn, R: Responder>(
         .await;
     }
     let _ = responder.end(&[]).await;
-    relayed
 }
 
 /// The request's way out.

@@ -7,4 +7,5 @@
 
 mod double;
 mod http2;
+mod memory;
 mod support;

@@ -5,6 +5,7 @@
     reason = "helpers of tests, too, fail by panicking"
 )]
 
+mod admin_api;
 mod backend_faults;
 mod backend_retries;
 mod bodies;

@@ -62,8 +62,8 @@ impl Sizes {
         },
         latency_rounds: 4,
         latency_time: Duration::from_secs(1),
-        idle_connections: 1_000,
-        idle_tls_connections: 500,
+        idle_connections: 4_000,
+        idle_tls_connections: 1_000,
         reload_segments: 1,
         reload_segment_time: Duration::from_secs(4),
     };

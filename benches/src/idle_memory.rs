@@ -16,11 +16,15 @@ use crate::{
 
 /// KiB, plain and TLS.
 const GOALS: (f64, f64) = (1.5, 10.0);
-/// A half of the measured number is opened first and held: it fills what the process allocates once, and what its
-/// allocator kept of the memory that reading the config took, so that the rest shows the price of one more.
-const BALLAST_SHARE: usize = 2;
+/// Connections that are opened first and held, until memory grows with them: before that they live in what the process
+/// allocated once, and in what its allocator kept of the memory that reading the config took.
+const BALLAST_BATCH: usize = 500;
+/// When memory still does not grow behind these, the price of one more is unknown.
+const BALLAST_MAX: usize = 4_000;
+/// KiB per connection that count as growth.
+const GROWTH_MIN: f64 = 0.25;
 /// For a peer to do what it does after an answer and after a close.
-const SETTLE: Duration = Duration::from_millis(500);
+const SETTLE: Duration = Duration::from_millis(250);
 
 /// Plain and TLS connections of Schleuse, HAProxy and nginx.
 ///
@@ -64,7 +68,7 @@ pub(crate) fn measure(context: &Context) -> Outcome<Vec<Figure>> {
     ])
 }
 
-/// KiB per connection.
+/// KiB per connection; not a number when memory did not grow with them.
 fn per_connection(context: &Context, peer: &Peer, tls: bool) -> Outcome<f64> {
     let place = context.places.first().ok_or("the register is empty")?;
     let request = http::get("wohngeld.example", &format!("/{}/", place.ars));
@@ -78,14 +82,26 @@ fn per_connection(context: &Context, peer: &Peer, tls: bool) -> Outcome<f64> {
     } else {
         context.sizes.idle_connections
     };
-    let share = connections / BALLAST_SHARE;
-    let ballast = idle::open(peer.address, share, &request, client.as_ref())?;
+    let open = |count| idle::open(peer.address, count, &request, client.as_ref());
+    let mut held = Vec::new();
+    while held.len() < BALLAST_MAX {
+        let before = settled(peer)?;
+        held.extend(open(BALLAST_BATCH)?);
+        if kibibytes_each(before, settled(peer)?, BALLAST_BATCH)? >= GROWTH_MIN {
+            let before = settled(peer)?;
+            held.extend(open(connections)?);
+            return kibibytes_each(before, settled(peer)?, connections);
+        }
+    }
+    Ok(f64::NAN)
+}
+
+fn settled(peer: &Peer) -> Outcome<u64> {
     thread::sleep(SETTLE);
-    let before = anonymous_bytes(peer.pid())?;
-    let held = idle::open(peer.address, connections, &request, client.as_ref())?;
-    thread::sleep(SETTLE);
-    let after = anonymous_bytes(peer.pid())?;
-    drop((ballast, held));
+    anonymous_bytes(peer.pid())
+}
+
+fn kibibytes_each(before: u64, after: u64, connections: usize) -> Outcome<f64> {
     let connections = u64::try_from(connections)?;
     Ok(count(after.saturating_sub(before)) / count(connections) / 1024.0)
 }

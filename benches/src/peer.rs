@@ -5,12 +5,14 @@
 //! for the same reason (nginx without its master).
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use tempfile::NamedTempFile;
 
 use crate::{
     Outcome,
@@ -30,6 +32,7 @@ pub(crate) struct Peer {
     child: Child,
     /// Keeps stdout's file alive, to be emptied between rounds.
     output: Option<File>,
+    errors: NamedTempFile,
 }
 
 impl Peer {
@@ -45,7 +48,7 @@ impl Peer {
         command: &[String],
         settings: Settings,
     ) -> Outcome<Self> {
-        let mut errors = tempfile::NamedTempFile::new()?;
+        let errors = NamedTempFile::new()?;
         let stdout = match &settings.output {
             Some(file) => Stdio::from(file.try_clone()?),
             None => Stdio::null(),
@@ -70,12 +73,13 @@ impl Peer {
             address,
             child,
             output: settings.output,
+            errors,
         };
-        peer.wait(&mut errors)?;
+        peer.wait()?;
         Ok(peer)
     }
 
-    fn wait(&mut self, errors: &mut tempfile::NamedTempFile) -> Outcome<()> {
+    fn wait(&mut self) -> Outcome<()> {
         let deadline = Instant::now() + START_MAX;
         while Instant::now() < deadline {
             if TcpStream::connect(self.address).is_ok() {
@@ -86,8 +90,18 @@ impl Peer {
             }
             thread::sleep(Duration::from_millis(2));
         }
-        let said = std::io::read_to_string(errors.as_file_mut()).unwrap_or_default();
-        Err(format!("{} does not listen on {}: {said}", self.name, self.address).into())
+        Err(format!("does not listen on {}; {}", self.address, self.condition()).into())
+    }
+
+    /// Whether it still runs, and what it wrote on stderr: for messages about something that went wrong.
+    pub(crate) fn condition(&self) -> String {
+        let state = if procfs::ended(self.pid()) {
+            "has ended"
+        } else {
+            "is running"
+        };
+        let said = fs::read_to_string(self.errors.path()).unwrap_or_default();
+        format!("{} {state} {said}", self.name)
     }
 
     /// For `/proc`.

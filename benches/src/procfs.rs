@@ -58,6 +58,13 @@ fn ticks(stat: &str) -> Option<(u64, u64)> {
     two_numbers(&fields.join(" "))
 }
 
+/// The process is gone, or only its exit status is left.
+pub(crate) fn ended(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_none_or(|state| state.starts_with(['Z', 'X']))
+}
+
 /// Private anonymous memory in bytes (`Anonymous` of `smaps_rollup`): what the process has written for itself, without
 /// the pages of its program and libraries.
 ///
@@ -109,6 +116,7 @@ mod tests {
     fn this_process_has_used_cpu_and_memory() {
         let pid = std::process::id();
         assert!(cpu_time(pid).unwrap().nanoseconds > 0);
+        assert!(!ended(pid));
         assert!(anonymous_bytes(pid).unwrap() > 0);
         assert!(anonymous_bytes_quickly(pid).unwrap() > 0);
     }

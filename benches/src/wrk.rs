@@ -77,7 +77,7 @@ impl Script {
         Ok(Self { file })
     }
 
-    /// Loads `peer` for `milliseconds` and counts.
+    /// Loads `peer` and counts.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Script {
         let text = String::from_utf8_lossy(&output.stdout);
         totals(&text).ok_or_else(|| {
             let errors = String::from_utf8_lossy(&output.stderr);
-            format!("wrk against {}: {text}{errors}", peer.name).into()
+            format!("{text}{errors}; {}", peer.condition()).into()
         })
     }
 }

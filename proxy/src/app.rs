@@ -117,7 +117,7 @@ fn serve(
             edge: edge.clone(),
             listeners: listeners.clone(),
             handler: handler.clone(),
-            leaving: leaving.subscribe(),
+            leaving: Some(leaving.subscribe()),
         });
     }
     server.add_service(Control {
@@ -129,12 +129,11 @@ fn serve(
     server.run(RunArgs {
         shutdown_signal: Box::new(DrainThenStop {
             edge: edge.clone(),
+            listeners: listeners.clone(),
             leaving,
             armed,
         }),
     });
-    // Each worker has handed its last lines over when its service ended.
-    log::drain(Duration::from_secs(2));
 }
 
 /// `SCHLEUSE_WORKERS`, else the config's, else one per core.

@@ -121,8 +121,13 @@ pub async fn run<W: Wire, H: Handler>(
             .await
             {
                 Ok(1..) => {}
-                Err(Stop::Expired(Limit::Idle)) => return handler.idle_closed(),
-                Ok(0) | Err(_) => return,
+                Err(Stop::Io(_)) => return,
+                ended => {
+                    if matches!(ended, Err(Stop::Expired(Limit::Idle))) {
+                        handler.idle_closed();
+                    }
+                    return shut_down(wire).await;
+                }
             }
         }
         // Boxed, so that the idle connection's future does not have room for a request.

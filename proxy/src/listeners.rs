@@ -6,11 +6,8 @@
 use std::{
     collections::HashMap,
     io,
-    net::{SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
 };
 
 use arc_swap::ArcSwapOption;
@@ -70,10 +67,15 @@ impl Bound {
         tokio::net::TcpListener::from_std(self.socket.try_clone()?)
     }
 
-    /// A connection that already waits in the backlog.
-    pub fn accept_waiting(&self) -> Option<(std::net::TcpStream, SocketAddr)> {
-        let (stream, peer) = self.socket.accept().ok()?;
-        stream.set_nonblocking(true).ok().map(|()| (stream, peer))
+    /// A connection that waits to be accepted already.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none; otherwise the kernel's.
+    pub fn accept_waiting(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (tcp, peer) = self.socket.accept()?;
+        tcp.set_nonblocking(true)?;
+        Ok((tcp, peer))
     }
 
     /// TLS, when this listener speaks it now.
@@ -103,8 +105,6 @@ pub enum ListenError {
 pub struct Listeners {
     bound: Mutex<HashMap<SocketAddr, Arc<Bound>>>,
     news: watch::Sender<Arc<Vec<Arc<Bound>>>>,
-    /// Workers that accept.
-    accepting: AtomicUsize,
 }
 
 /// Sockets that are open for a config which is not in force yet.
@@ -116,7 +116,6 @@ impl Default for Listeners {
         Self {
             bound: Mutex::default(),
             news: watch::Sender::new(Arc::default()),
-            accepting: AtomicUsize::new(0),
         }
     }
 }
@@ -171,18 +170,11 @@ impl Listeners {
         Ok(())
     }
 
-    /// One more worker accepts.
-    pub fn enter(&self) {
-        self.accepting.fetch_add(1, SeqCst);
-    }
-
-    /// A worker has taken what waited and accepts no more. After the last one the sockets close, so that nobody connects
-    /// to a process that will not answer.
-    pub fn leave(&self) {
-        if self.accepting.fetch_sub(1, SeqCst) == 1 {
-            self.bound.lock().clear();
-            self.news.send_replace(Arc::default());
-        }
+    /// Closes all sockets once the workers have let go of them: from then on connections are refused by the kernel.
+    pub fn close(&self) {
+        let before = std::mem::take(&mut *self.bound.lock());
+        self.news.send_replace(Arc::default());
+        report(&before, &[]);
     }
 
     /// The sockets in force, now and after each change.

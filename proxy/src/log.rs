@@ -9,7 +9,7 @@ use std::{
     io::Write as _,
     sync::{
         OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -32,6 +32,8 @@ enum Message {
 
 static SINK: OnceLock<SyncSender<Message>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Set when the process stops: no tick may come after the last line.
+static UNBATCHED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static BATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -87,10 +89,15 @@ pub fn dropped_lines() -> u64 {
 pub fn append(write: impl FnOnce(&mut Vec<u8>)) {
     BATCH.with_borrow_mut(|batch| {
         write(batch);
-        if batch.len() >= BATCH_BYTES {
+        if batch.len() >= BATCH_BYTES || UNBATCHED.load(Relaxed) {
             hand_over(batch);
         }
     });
+}
+
+/// From now on each line is handed over at once. For the end of the process.
+pub fn stop_batching() {
+    UNBATCHED.store(true, Relaxed);
 }
 
 /// Hands this thread's batch over. Workers call it ten times a second.

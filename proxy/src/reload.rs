@@ -102,6 +102,9 @@ impl Reloader {
     /// Every problem as a line of text; then nothing has changed.
     pub fn reload(&self, origin: &'static str) -> Result<Reloaded, Vec<String>> {
         let _turn = self.one_at_a_time.lock();
+        if self.edge.leaving() {
+            return Ok(Reloaded::Unchanged); // it would open listeners again
+        }
         let started = clock::now();
         // The watch looks every few seconds; a unit that turned to "reloading" each time would say nothing.
         let told = origin != WATCH;
@@ -128,18 +131,18 @@ impl Reloader {
             Err(problems) if origin == WATCH && self.is_known(problems) => {}
             Err(problems) => {
                 self.edge.metrics.config_rejected.inc();
-                let text = problems.join("\n");
-                log::event(
-                    Level::Error,
-                    "config_rejected",
-                    &[("origin", origin), ("problems", &text)],
-                );
                 let rejected = Rejected {
                     at: clock::unix(),
                     origin,
                     problems: problems.clone(),
                 };
                 self.state.lock().rejected = Some(rejected);
+                let text = problems.join("\n");
+                log::event(
+                    Level::Error,
+                    "config_rejected",
+                    &[("origin", origin), ("problems", &text)],
+                );
             }
         }
         result

@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     edge::Edge,
+    listeners::Listeners,
     log::{self, Level},
     systemd,
 };
@@ -25,7 +26,9 @@ use crate::{
 pub struct DrainThenStop {
     /// The proxy.
     pub edge: Arc<Edge>,
-    /// Tells the workers.
+    /// Closed when the workers have let go of them.
+    pub listeners: Arc<Listeners>,
+    /// Tells the workers, and is dropped by each when it has told its connections.
     pub leaving: watch::Sender<bool>,
     /// Told when signals are waited for.
     pub armed: Arc<Notify>,
@@ -53,15 +56,21 @@ impl ShutdownSignalWatch for DrainThenStop {
 
 impl DrainThenStop {
     async fn drain(&self, signal: &str, signals: &mut Signals) {
+        self.edge.leave();
+        log::stop_batching();
         log::event(Level::Info, "stopping", &[("signal", signal)]);
         systemd::notify("STOPPING=1");
-        self.edge.leave();
         self.leaving.send_replace(true);
         let requests = &self.edge.requests;
         requests.close();
+        let ended = async {
+            self.leaving.closed().await; // each worker has dealt with what came before the signal
+            self.listeners.close();
+            requests.wait().await;
+        };
         let drain_max = self.edge.live().snapshot.drain_max;
         tokio::select! {
-            drained = timeout(drain_max, requests.wait()) => if drained.is_err() {
+            drained = timeout(drain_max, ended) => if drained.is_err() {
                 log::event(Level::Warn, "drain_max_passed", &[("requests", &requests.len().to_string())]);
             },
             name = signals.next() => log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),

@@ -12,7 +12,12 @@ use pingora_core::{
     services::Service,
 };
 use slab::Slab;
-use tokio::{net::TcpStream, sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    task::{JoinSet, yield_now},
+    time::sleep,
+};
 
 use crate::{
     connection::{self, ConnectionInfo, Handler, TlsInfo},
@@ -48,8 +53,8 @@ pub struct Worker<H> {
     pub listeners: Arc<Listeners>,
     /// What answers.
     pub handler: Arc<H>,
-    /// Turns true when the process begins to stop.
-    pub leaving: watch::Receiver<bool>,
+    /// Turns true when the process begins to stop; dropped when this worker has told its connections.
+    pub leaving: Option<watch::Receiver<bool>>,
 }
 
 #[async_trait]
@@ -63,8 +68,9 @@ impl<H: Handler> Service for Worker<H> {
         spawn(idle::sweep(self.number));
         spawn(hand_over_log());
         let mut listeners = self.listeners.subscribe();
-        self.listeners.enter();
-        let mut leaving = self.leaving.clone();
+        let Some(mut leaving) = self.leaving.take() else {
+            return;
+        };
         let mut accepting = Accepting::default();
         loop {
             accepting.follow(
@@ -73,24 +79,22 @@ impl<H: Handler> Service for Worker<H> {
                 &self.handler,
             );
             tokio::select! {
-                changed = listeners.changed() => if changed.is_err() { break },
                 _ = leaving.wait_for(|leaving| *leaving) => break,
+                changed = listeners.changed() => if changed.is_err() { break },
                 _ = shutdown.changed() => break,
             }
         }
-        drop(accepting); // closes this worker's duplicates, nobody else's
-        let waiting = listeners.borrow_and_update().clone();
+        accepting.end(&self.edge, &self.handler).await;
         CONNECTIONS.with_borrow(|connections| {
             connections
                 .iter()
                 .for_each(|(_, connection)| connection.leave());
         });
-        self.serve_waiting(&waiting);
-        drop(waiting);
-        self.listeners.leave();
+        let_connections_run().await; // they end in order, TLS with a close_notify
+        log::flush();
+        drop(leaving);
         // Requests in flight go on; this runtime lives until they have ended.
         let _ = shutdown.changed().await;
-        log::flush();
     }
 
     fn name(&self) -> &str {
@@ -99,19 +103,6 @@ impl<H: Handler> Service for Worker<H> {
 
     fn threads(&self) -> Option<usize> {
         Some(1)
-    }
-}
-
-impl<H: Handler> Worker<H> {
-    /// Whoever connected before the process began to stop is served: its request may already lie in the socket.
-    fn serve_waiting(&self, listeners: &[Arc<Bound>]) {
-        for bound in listeners {
-            while let Some((stream, peer)) = bound.accept_waiting() {
-                if let Ok(tcp) = TcpStream::from_std(stream) {
-                    serve(tcp, peer, bound, &self.edge, &self.handler);
-                }
-            }
-        }
     }
 }
 
@@ -130,14 +121,44 @@ struct Accepting(HashMap<SocketAddr, (Arc<Bound>, JoinSet<()>)>);
 
 impl Accepting {
     fn follow<H: Handler>(&mut self, wanted: &[Arc<Bound>], edge: &Arc<Edge>, handler: &Arc<H>) {
-        self.0
-            .retain(|_, (bound, _)| wanted.iter().any(|wanted| Arc::ptr_eq(wanted, bound)));
+        self.0.retain(|_, (bound, _)| {
+            let stays = wanted.iter().any(|wanted| Arc::ptr_eq(wanted, bound));
+            if !stays {
+                serve_waiting(bound, edge, handler);
+            }
+            stays
+        });
         for bound in wanted {
             self.0.entry(bound.configured).or_insert_with(|| {
                 let mut task = JoinSet::new();
                 task.spawn(accept(bound.clone(), edge.clone(), handler.clone()));
                 (bound.clone(), task)
             });
+        }
+    }
+
+    /// Accepts nothing new. Closes this worker's duplicates, nobody else's.
+    async fn end<H: Handler>(self, edge: &Arc<Edge>, handler: &Arc<H>) {
+        for (bound, mut task) in self.0.into_values() {
+            task.shutdown().await;
+            serve_waiting(&bound, edge, handler);
+        }
+        let_connections_run().await; // they begin what has come on them already
+    }
+}
+
+/// Two turns of the reactor: sockets learn what came, and then every task that is woken runs.
+async fn let_connections_run() {
+    for _ in 0..2 {
+        yield_now().await;
+    }
+}
+
+/// Whoever connected before the socket closes is served: its request may already lie there, and closing would reset it.
+fn serve_waiting<H: Handler>(bound: &Arc<Bound>, edge: &Arc<Edge>, handler: &Arc<H>) {
+    while let Ok((tcp, peer)) = bound.accept_waiting() {
+        if let Ok(tcp) = TcpStream::from_std(tcp) {
+            serve(tcp, peer, bound, edge, handler);
         }
     }
 }

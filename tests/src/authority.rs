@@ -7,8 +7,11 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, RootCertStore, SupportedCipherSuite,
+    client::Resumption,
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, pem::PemObject as _},
+    version::{TLS12, TLS13},
 };
 
 /// An authority.
@@ -80,16 +83,33 @@ impl Authority {
     }
 
     /// Settings of a client that trusts this authority and nobody else.
+    pub fn client(&self) -> Arc<ClientConfig> {
+        self.client_with(&aws_lc_rs::default_provider().cipher_suites)
+    }
+
+    /// The same with these suites only.
     ///
     /// # Panics
     ///
     /// When the TLS library refuses them.
-    pub fn client(&self) -> Arc<ClientConfig> {
+    pub fn client_with(&self, suites: &[SupportedCipherSuite]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).expect("a root");
-        let config = ClientConfig::builder()
+        let provider = CryptoProvider {
+            cipher_suites: suites.to_vec(),
+            ..aws_lc_rs::default_provider()
+        };
+        let versions: Vec<_> = [&TLS12, &TLS13]
+            .into_iter()
+            .filter(|version| suites.iter().any(|suite| suite.version() == *version))
+            .collect();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&versions)
+            .expect("suites that fit the versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // A resumed session shows the certificate that it began with.
+        config.resumption = Resumption::disabled();
         Arc::new(config)
     }
 }

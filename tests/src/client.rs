@@ -254,6 +254,16 @@ pub fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
+/// A read with a bound is interrupted when the process is stopped and goes on (signal(7)).
+pub(crate) fn retried(read: &mut impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 impl Source for Client {
     fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
@@ -261,10 +271,11 @@ impl Source for Client {
 
     fn fill(&mut self) -> io::Result<usize> {
         let mut more = [0; 16 * 1024];
-        let count = match &mut self.wire {
+        let mut read = || match &mut self.wire {
             Wire::Plain(tcp) => tcp.read(&mut more),
             Wire::Tls(tls) => tls.read(&mut more),
-        }?;
+        };
+        let count = retried(&mut read)?;
         self.buffer.extend_from_slice(&more[..count]);
         Ok(count)
     }

@@ -103,10 +103,10 @@ impl Edge {
         self.listener(lines)
     }
 
-    /// Adds lines to `admin`, such as `token: { … }`.
+    /// Adds a key to `admin`, such as `token: { … }`.
     #[must_use]
-    pub fn admin(mut self, lines: &str) -> Self {
-        lines.clone_into(&mut self.admin);
+    pub fn admin(mut self, key: &str) -> Self {
+        self.admin = format!(", {key}");
         self
     }
 
@@ -152,8 +152,8 @@ impl Edge {
 
     /// The config's text.
     pub fn yaml(&self) -> String {
-        let mut text = String::from("version: 1\nadmin:\n  address: \"127.0.0.1:0\"\n");
-        push(&mut text, 2, &self.admin);
+        let mut text = String::from("version: 1\nadmin: { address: \"127.0.0.1:0\"");
+        let _ = writeln!(text, "{} }}", self.admin);
         for lines in &self.top {
             push(&mut text, 0, lines);
         }

@@ -14,6 +14,7 @@ pub mod authority;
 pub mod binary;
 pub mod client;
 pub mod edge;
+pub mod gate;
 pub mod lines;
 pub mod load;
 pub mod message;
@@ -30,6 +31,7 @@ use std::{
 pub use authority::{Authority, Pair};
 pub use client::Client;
 pub use edge::Edge;
+pub use gate::Gate;
 pub use load::Load;
 pub use message::{Request, Response};
 pub use origin::{Conversation, Origin};

@@ -14,6 +14,7 @@ use std::{
 use socket2::SockRef;
 
 use crate::{
+    client::retried,
     eventually,
     message::{self, Framing, Request, Source},
 };
@@ -340,7 +341,7 @@ impl Source for Conversation {
         let Some(mut tcp) = self.tcp.as_deref() else {
             return Ok(0);
         };
-        let count = tcp.read(&mut more)?;
+        let count = retried(&mut || tcp.read(&mut more))?;
         let more = &more[..count];
         self.buffer.extend_from_slice(more);
         if !self.shared.forgetful.load(SeqCst)

@@ -200,6 +200,17 @@ impl RunningEdge {
         });
     }
 
+    /// Waits until all series of a family together reach at least this value.
+    ///
+    /// # Panics
+    ///
+    /// When they do not.
+    pub fn wait_sum(&self, family: &str, value: f64) {
+        eventually(&format!("{family} ≥ {value}"), || {
+            self.metrics().sum(family) >= value
+        });
+    }
+
     /// What it wrote to stdout.
     pub fn log(&self) -> &Lines {
         &self.log

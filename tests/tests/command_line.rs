@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener};
 
 use schleuse_tests::{
-    Authority, Edge,
+    Authority, Edge, RunningEdge,
     binary::{Finished, run},
 };
 use tempfile::TempDir;
@@ -214,6 +214,25 @@ fn a_port_in_use_is_named_with_code_1() {
 }
 
 #[test]
+fn an_address_that_another_listener_takes_is_found_by_the_check() {
+    for (one, two) in [
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("\"[::]:8080\"", "0.0.0.0:8080"),
+        ("127.0.0.1:8080", "\"[::]:8080\""),
+        ("\"[::1]:8080\"", "\"[::]:8080\""),
+    ] {
+        let edge = edge().only_listener(&format!("address: {one}"));
+        let finished = check(&edge.listener(&format!("address: {two}")).write());
+        assert_eq!(finished.code, Some(1), "{one} {two}");
+        assert!(
+            finished.stderr.contains("is taken by"),
+            "{}",
+            finished.stderr
+        );
+    }
+}
+
+#[test]
 fn an_admin_port_in_use_is_named_with_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
@@ -230,6 +249,18 @@ fn an_admin_port_in_use_is_named_with_code_1() {
         "{}",
         finished.stderr
     );
+}
+
+#[test]
+fn a_number_of_workers_that_is_none_is_refused_with_code_1() {
+    for workers in ["0", "four", "-1", "100000"] {
+        let edge = edge().environment("SCHLEUSE_WORKERS", workers);
+        let directory = edge.write();
+        let mut refused = RunningEdge::spawn(edge, directory.path());
+        assert_eq!(refused.wait_exit().code(), Some(1), "{workers}");
+        let errors = refused.errors().text();
+        assert!(errors.contains("SCHLEUSE_WORKERS"), "{errors}");
+    }
 }
 
 #[test]

@@ -5,7 +5,10 @@
     reason = "helpers of tests, too, fail by panicking"
 )]
 
+mod access_log;
+mod admin;
 mod admin_api;
+mod affinity;
 mod backend_faults;
 mod backend_retries;
 mod bodies;
@@ -13,12 +16,18 @@ mod command_line;
 mod continuity;
 mod first;
 mod identify;
+mod metrics;
 mod one_service;
 mod protocol;
 mod reload;
 mod reload_swaps;
 mod slow_clients;
+mod stopping;
 mod streaming;
+mod systemd;
+mod tls;
+mod tls_clients;
+mod tls_swap;
 mod vector_file;
 mod vectors;
 mod websocket;

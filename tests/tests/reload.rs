@@ -191,3 +191,28 @@ fn listeners_are_added_and_removed_by_a_reload_and_their_connections_live_on() {
     assert_eq!(kept.get("110000000000.wohngeld.example", "/").status, 200);
     assert_eq!(edge.get("110000000000.wohngeld.example", "/").status, 200);
 }
+
+#[test]
+fn one_listener_on_all_ipv6_addresses_takes_ipv4_as_well() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return; // a machine without IPv6
+    }
+    let origin = Origin::echo();
+    let edge = marked(&origin, "one")
+        .only_listener("address: \"[::]:0\"")
+        .start();
+    let port = edge.http().port();
+    for address in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+        let mut client = Client::connect(address.parse().unwrap());
+        let answer = client.get("110000000000.wohngeld.example", "/");
+        assert_eq!(answer.status, 200, "{address}");
+        // The backend is told of IPv4 as IPv4, not as `::ffff:127.0.0.1`.
+        let peer = if address.starts_with('[') {
+            "::1"
+        } else {
+            "127.0.0.1"
+        };
+        let told = format!("[\"X-Forwarded-For\",\"{peer}\"]");
+        assert!(answer.text().contains(&told), "{}", answer.text());
+    }
+}

@@ -104,12 +104,13 @@ fn read_address(section: &Section<'_, '_>, report: &mut Report) -> Option<Placed
 fn check_free(address: &Placed<SocketAddr>, listeners: &[Placed<Listener>], report: &mut Report) {
     let new = address.value;
     let taken = |other: SocketAddr| {
-        let both_families = |one: SocketAddr, two: SocketAddr| {
-            one.ip().is_unspecified() && one.is_ipv4() == two.is_ipv4()
+        // `[::]` takes IPv4 as well.
+        let covers = |one: SocketAddr, two: SocketAddr| {
+            one.ip().is_unspecified() && (one.is_ipv6() || two.is_ipv4())
         };
         new.port() == other.port()
             && new.port() != 0
-            && (new == other || both_families(new, other) || both_families(other, new))
+            && (new == other || covers(new, other) || covers(other, new))
     };
     if let Some(first) = listeners
         .iter()

@@ -1,0 +1,149 @@
+//! What `/metrics` counts: what happened, under names that are documented, in a bounded number of series.
+
+use std::{collections::BTreeSet, fs};
+
+use schleuse_tests::{Edge, Origin, RunningEdge, binary::repository, eventually};
+
+const HOST: &str = "110000000000.wohngeld.example";
+
+fn before(origin: &Origin) -> RunningEdge {
+    Edge::new().origin(origin.address()).start()
+}
+
+fn requests(method: &str, code: &str) -> String {
+    format!("schleuse_requests_total{{code=\"{code}\",method=\"{method}\",service=\"wohngeld\"}}")
+}
+
+#[test]
+fn requests_refusals_and_connections_are_counted() {
+    let origin = Origin::ok("fine");
+    let edge = before(&origin);
+    let mut client = edge.connect();
+    for _ in 0..3 {
+        assert_eq!(client.get(HOST, "/").status, 200);
+    }
+    assert_eq!(client.get("unknown.example", "/").status, 404);
+    // A request is counted when it has ended, which a client may see before.
+    for (series, count) in [
+        (&*requests("GET", "2xx"), 3),
+        (
+            "schleuse_request_duration_seconds_count{service=\"wohngeld\"}",
+            3,
+        ),
+        ("schleuse_refused_total{reason=\"unknown_host\"}", 1),
+        ("schleuse_requests_in_flight", 0),
+        ("schleuse_connections_total", 1),
+        ("schleuse_connections_open", 1),
+        ("schleuse_upstream_connections_total", 1),
+        ("schleuse_upstream_reused_total", 2),
+    ] {
+        eventually(series, || edge.count(series) == count);
+    }
+}
+
+#[test]
+fn p38_methods_that_clients_invent_reach_the_backend_and_are_one_series() {
+    let origin = Origin::echo();
+    let edge = before(&origin);
+    let mut client = edge.connect();
+    assert_eq!(client.get(HOST, "/").status, 200);
+    let series = edge.metrics().series.len();
+    for number in 0..50 {
+        let line = format!("BREW{number} / HTTP/1.1");
+        client.send(format!(
+            "{line}\r\nHost: {HOST}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(client.response().json()["method"], format!("BREW{number}"));
+    }
+    let other = requests("other", "2xx");
+    eventually("all are counted as one", || edge.count(&other) == 50);
+    assert_eq!(edge.metrics().series.len(), series);
+}
+
+#[test]
+fn p38_hosts_and_tenants_that_clients_invent_are_one_series() {
+    let origin = Origin::ok("fine");
+    let edge = before(&origin);
+    let mut client = edge.connect();
+    let mut refuse = |number: usize| {
+        for host in [
+            format!("x{number}.example"),
+            format!("9999999999{number:02}.wohngeld.example"),
+        ] {
+            assert_eq!(client.get(&host, "/").status, 404);
+        }
+    };
+    refuse(0);
+    edge.wait_sum("schleuse_refused_total", 2.0);
+    let series = edge.metrics().series.len();
+    (1..50).for_each(&mut refuse);
+    edge.wait_sum("schleuse_refused_total", 100.0);
+    assert_eq!(edge.metrics().series.len(), series);
+}
+
+/// Name, type and labels of each family, as the table in `docs/metrics.md` has them.
+fn documented() -> BTreeSet<(String, String, BTreeSet<String>)> {
+    let page = fs::read_to_string(repository().join("docs/metrics.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `schleuse_"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let labels = cells[3]
+            .split(',')
+            .map(|label| label.trim().trim_matches('`'));
+        let labels = labels
+            .filter(|label| *label != "–")
+            .map(str::to_owned)
+            .collect();
+        (
+            cells[1].trim_matches('`').to_owned(),
+            cells[2].to_owned(),
+            labels,
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn docs_metrics_md_lists_exactly_the_families_with_their_types_and_labels() {
+    let origin = Origin::ok("fine");
+    let edge = Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[origin.address()], "health: { path: / }")
+        .start();
+    // A family with labels shows once something was counted.
+    assert_eq!(edge.get("unknown.example", "/").status, 404);
+    edge.wait_sum("schleuse_refused_total", 1.0);
+    edge.wait_sum("schleuse_probes_total", 1.0);
+    let metrics = edge.metrics();
+    let labels = |family: &str| {
+        let series = metrics.series.keys().filter(|series| {
+            let name = series.split('{').next().unwrap_or_default();
+            let name = name
+                .strip_suffix("_bucket")
+                .or(name.strip_suffix("_sum"))
+                .unwrap_or(name);
+            name.strip_suffix("_count").unwrap_or(name) == family
+        });
+        let pairs = series
+            .filter_map(|series| series.split_once('{'))
+            .flat_map(|(_, labels)| labels.split(','));
+        let names = pairs
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, _)| name.to_owned());
+        names.filter(|name| name != "le").collect::<BTreeSet<_>>()
+    };
+    let registered = metrics
+        .families
+        .iter()
+        .map(|(name, kind)| (name.clone(), kind.clone(), labels(name)))
+        .collect::<BTreeSet<_>>();
+    assert_eq!(
+        documented(),
+        registered,
+        "left: docs/metrics.md, right: the proxy"
+    );
+    assert!(
+        metrics.help.keys().eq(metrics.families.keys()),
+        "each has its help"
+    );
+}

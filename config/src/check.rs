@@ -9,6 +9,7 @@ mod pools;
 mod process;
 mod requests;
 mod routes;
+mod secrets;
 mod services;
 mod tenants;
 
@@ -28,7 +29,7 @@ pub(crate) fn check(
     let workers = file.optional_integer("workers", report);
     let drain_max = file.duration("drain_max", report);
     let listeners = listeners::read(&file, sources, report);
-    let admin = listeners::read_admin(&file, &listeners, report);
+    let admin = listeners::read_admin(&file, &listeners, sources, report);
     let trusted_proxies = process::read_trusted_proxies(&file, report);
     let client = process::read_client(&file, report);
     let pools = pools::read(&file, report);

@@ -34,9 +34,9 @@ pub use networks::{Network, NetworkError, Networks};
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
 pub use snapshot::{
-    AccessLog, Admin, Affinity, AffinityKey, Certificate, CertificateSet, ClientAddress,
-    ClientPolicy, HeaderPart, HeaderValue, Health, Isolation, Listener, Pool, PoolTimeouts,
-    Service, Snapshot,
+    AccessLog, Admin, AdminToken, Affinity, AffinityKey, Certificate, CertificateSet,
+    ClientAddress, ClientPolicy, HeaderPart, HeaderValue, Health, Isolation, Listener, Pool,
+    PoolTimeouts, Service, Snapshot,
 };
 
 /// Where a config is looked for when none is named, in this order.

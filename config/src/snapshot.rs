@@ -58,6 +58,18 @@ pub struct Listener {
 pub struct Admin {
     /// Address and port; loopback unless the operator says otherwise.
     pub address: SocketAddr,
+    /// What a request must show; none: nothing.
+    pub token: Option<AdminToken>,
+}
+
+/// The bearer token of the admin listener: at least 16 characters of `b64token` (RFC 6750 §2.1).
+#[derive(Clone)]
+pub struct AdminToken(pub Arc<[u8]>);
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken(..)")
+    }
 }
 
 /// Certificates and keys of a TLS listener, read and matched, still as DER so that this crate needs no TLS library at

@@ -1,15 +1,27 @@
 //! The operators' listener: health, metrics, status, and what may be changed at run time. Never public.
 //!
 //! It runs over the same HTTP/1.1 engine as the public side, on a thread of its own, so that it answers while the workers
-//! are busy. Its answers are JSON; `docs/admin.md` lists them.
+//! are busy. Its answers are JSON; `routes` has the table of them, `docs/admin.md` and `docs/openapi.yaml` explain it.
+
+mod authorization;
+mod reply;
+mod routes;
+mod tenants;
+#[cfg(test)]
+mod tests;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use schleuse_config::ClientPolicy;
 use schleuse_core::{Mode, Refusal};
-use schleuse_http1::{BodyLength, RequestHead};
+use schleuse_http1::{BodyLength, Known, RequestHead};
 
+use self::{
+    reply::Reply,
+    routes::{Found, Parameters, Resource},
+    tenants::Page,
+};
 use crate::{
     admin_view as view,
     connection::{ConnectionInfo, Handler},
@@ -28,31 +40,23 @@ pub struct Admin {
     reloader: Arc<Reloader>,
 }
 
-/// An answer: status, media type, body.
-struct Reply(u16, &'static str, Vec<u8>);
+/// What is asked for: as much of a request as an answer depends on.
+#[derive(Debug)]
+struct Question<'h> {
+    method: &'h str,
+    path: &'h str,
+    query: Option<&'h str>,
+    authorization: Vec<&'h [u8]>,
+}
 
-impl Reply {
-    fn json(status: u16, value: &impl serde::Serialize) -> Self {
-        let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
-        body.push(b'\n');
-        Self(status, "application/json", body)
-    }
-
-    fn text(status: u16, text: &str) -> Self {
-        Self(
-            status,
-            "text/plain; charset=utf-8",
-            format!("{text}\n").into_bytes(),
-        )
-    }
-
-    fn problem(status: u16, title: &str) -> Self {
-        let value = serde_json::json!({ "type": "about:blank", "title": title, "status": status });
-        Self(
-            status,
-            "application/problem+json",
-            format!("{value}\n").into_bytes(),
-        )
+impl<'h> Question<'h> {
+    fn of(head: &'h RequestHead) -> Self {
+        Self {
+            method: head.method(),
+            path: head.path(),
+            query: head.query(),
+            authorization: head.values(Known::Authorization).collect(),
+        }
     }
 }
 
@@ -62,30 +66,59 @@ impl Admin {
         Self { edge, reloader }
     }
 
-    async fn answer(&self, head: &RequestHead) -> Reply {
-        let path: Vec<&str> = head.path().split('/').skip(1).collect();
-        match (head.method(), path.as_slice()) {
-            ("GET" | "HEAD", ["livez"]) => Reply::text(200, "ok"),
-            ("GET" | "HEAD", ["readyz"]) => self.readiness(),
-            ("GET" | "HEAD", ["metrics"]) => self.metrics(),
-            ("GET" | "HEAD", ["api", "v1", "status"]) => {
-                Reply::json(200, &view::status(&self.edge, &self.reloader))
+    /// Who may not ask learns nothing, not even which resources there are.
+    async fn answer(&self, question: &Question<'_>) -> Reply {
+        let Question { method, path, .. } = *question;
+        if !routes::is_open(path) && !self.authorized(question) {
+            return Reply::unauthorized();
+        }
+        match routes::find(method, path) {
+            Found::Route(route, parameters) => {
+                let asked = self.resource(route.resource, parameters, question.query);
+                let reply = asked.await;
+                // In debug builds every test holds the resources to the table, and so to the published API.
+                debug_assert!(route.statuses.contains(&reply.status), "{}", route.path);
+                reply
             }
-            ("GET" | "HEAD", ["api", "v1", "pools"]) => Reply::json(200, &view::pools(&self.edge)),
-            ("GET" | "HEAD", ["api", "v1", "pools", name]) => match view::pool(&self.edge, name) {
+            Found::OtherMethod(allowed) => Reply::method_not_allowed(allowed),
+            Found::Nothing => Reply::problem(404, "no such resource"),
+        }
+    }
+
+    fn authorized(&self, question: &Question<'_>) -> bool {
+        let live = self.edge.live();
+        let token = live.admin_token.as_ref();
+        token
+            .is_none_or(|token| authorization::shows(token, question.authorization.iter().copied()))
+    }
+
+    async fn resource(
+        &self,
+        resource: Resource,
+        [name, address, mode]: Parameters<'_>,
+        query: Option<&str>,
+    ) -> Reply {
+        match resource {
+            Resource::Liveness => Reply::text(200, "ok"),
+            Resource::Readiness => self.readiness(),
+            Resource::Metrics => self.metrics(),
+            Resource::Status => Reply::json(200, &view::status(&self.edge, &self.reloader)),
+            Resource::Config => Reply::json(200, &view::config(&self.edge, &self.reloader)),
+            Resource::Reload => self.reload().await,
+            Resource::Tenants => match Page::parse(query) {
+                Ok(page) => Reply::json(200, &tenants::page(&self.edge.live(), &page)),
+                Err(wrong) => Reply::problem(400, wrong),
+            },
+            Resource::Tenant => match tenants::tenant(&self.edge.live(), name) {
+                Some(tenant) => Reply::json(200, &tenant),
+                None => Reply::problem(404, "no place or region has this key"),
+            },
+            Resource::Pools => Reply::json(200, &view::pools(&self.edge)),
+            Resource::Pool => match view::pool(&self.edge, name) {
                 Some(pool) => Reply::json(200, &pool),
                 None => Reply::problem(404, "no pool of this name is configured"),
             },
-            ("POST", ["api", "v1", "reload"]) => self.reload().await,
-            ("POST", ["api", "v1", "pools", pool, "endpoints", address, mode]) => {
-                self.set_mode(pool, address, mode)
-            }
-            (_, ["livez" | "readyz" | "metrics"] | ["api", "v1", ..])
-                if !matches!(head.method(), "GET" | "HEAD" | "POST") =>
-            {
-                Reply::problem(405, "only GET, HEAD and POST have a meaning here")
-            }
-            _ => Reply::problem(404, "no such resource"),
+            Resource::EndpointMode => self.set_mode(name, address, mode),
         }
     }
 
@@ -110,7 +143,7 @@ impl Admin {
         let gauges = pools.map(|(pool, config)| (pool.name(), view::gauges(pool, config)));
         self.edge.metrics.pools.set(gauges);
         match self.edge.metrics.encode() {
-            Ok(text) => Reply(200, "text/plain; version=0.0.4; charset=utf-8", text),
+            Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),
         }
     }
@@ -202,11 +235,14 @@ impl Handler for Admin {
             mut responder,
             ..
         } = exchange.split();
-        let Reply(status, kind, body) = self.answer(head).await;
-        let fields: [(&str, &[u8]); 2] = [
-            ("Content-Type", kind.as_bytes()),
+        let reply = self.answer(&Question::of(head)).await;
+        let Reply { status, body, .. } = reply;
+        let mut fields: Vec<(&str, &[u8])> = vec![
+            ("Content-Type", reply.media_type.as_bytes()),
             ("Cache-Control", b"no-store"),
         ];
+        let special = reply.field.as_ref();
+        fields.extend(special.map(|(name, value)| (*name, value.as_bytes())));
         responder.begin(
             &Answer {
                 status,

@@ -1,5 +1,7 @@
 //! What the admin listener shows, as values: the same numbers as metrics and core, in one shape per resource.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use schleuse_config::Pool as PoolConfig;
@@ -7,10 +9,10 @@ use schleuse_core::Mode;
 
 use crate::{
     clock,
-    edge::Edge,
+    edge::{Edge, Live},
     pool_metrics::PoolGauges,
     registry::Pool,
-    reload::{Rejected, Reloader},
+    reload::{Rejected, Reloader, State},
 };
 
 /// `/api/v1/status`.
@@ -61,20 +63,50 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+impl ConfigStatus {
+    fn new(live: &Live, path: &Path, rejected: Option<Rejected>) -> Self {
+        Self {
+            path: path.display().to_string(),
+            generation: live.generation,
+            hash: hex(&live.snapshot.hash),
+            loaded_at: live.since.as_secs(),
+            rejected: rejected.map(Into::into),
+        }
+    }
+}
+
+/// More files than an operator reads; a directory of certificates may hold any number.
+const FILES_MAX: usize = 1000;
+
+/// `/api/v1/config`.
+#[derive(Debug, Serialize)]
+pub struct ConfigView {
+    #[serde(flatten)]
+    status: ConfigStatus,
+    /// Files and directories that the last attempt read or looked for.
+    files: Vec<String>,
+    /// Files beyond the thousand that are listed.
+    files_left_off: usize,
+}
+
+/// Which config is in force, and what it was read from.
+pub fn config(edge: &Edge, reloader: &Reloader) -> ConfigView {
+    let State { files, rejected } = reloader.state();
+    let shown = files.iter().take(FILES_MAX);
+    ConfigView {
+        status: ConfigStatus::new(&edge.live(), reloader.path(), rejected),
+        files: shown.map(|file| file.display().to_string()).collect(),
+        files_left_off: files.len().saturating_sub(FILES_MAX),
+    }
+}
+
 /// The whole proxy at a glance.
 pub fn status(edge: &Edge, reloader: &Reloader) -> Status {
     let live = edge.live();
-    let hash = hex(&live.snapshot.hash);
     Status {
         version: env!("CARGO_PKG_VERSION"),
         stopping: edge.leaving(),
-        config: ConfigStatus {
-            path: reloader.path().display().to_string(),
-            generation: live.generation,
-            hash,
-            loaded_at: live.since.as_secs(),
-            rejected: reloader.state().rejected.map(Into::into),
-        },
+        config: ConfigStatus::new(&live, reloader.path(), reloader.state().rejected),
         tenants: live.snapshot.register.tenant_count(),
         services: live
             .snapshot

@@ -11,7 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use schleuse_config::{ClientPolicy, Listener, Snapshot};
+use schleuse_config::{AdminToken, ClientPolicy, Listener, Snapshot};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -37,6 +37,9 @@ pub struct Live {
     pub services: Vec<Arc<ServiceRuntime>>,
     /// By `PoolIndex`.
     pub pools: Vec<Arc<Pool>>,
+    /// What the admin listener asks for. A config without `admin` keeps the one before: the listener stays until the next
+    /// start, and must not open to everybody meanwhile.
+    pub admin_token: Option<AdminToken>,
     /// Sign and verify affinity cookies.
     pub affinity_keys: AffinityKeys,
     /// With their certificates ready for use.
@@ -209,6 +212,10 @@ impl Live {
                 .iter()
                 .map(|pool| registry.pool(&pool.name))
                 .collect(),
+            admin_token: match &snapshot.admin {
+                Some(admin) => admin.token.clone(),
+                None => before.and_then(|live| live.admin_token.clone()),
+            },
             affinity_keys: AffinityKeys::new(
                 &snapshot.affinity_keys,
                 before.map(|live| &live.affinity_keys),

@@ -29,6 +29,7 @@ pub const REGISTER: &str = "ars,name,bevoelkerung\n\
 #[derive(Debug, Clone, Default)]
 pub struct Edge {
     listeners: Vec<String>,
+    admin: String,
     services: Vec<(String, String)>,
     pools: Vec<(String, Vec<SocketAddr>, String)>,
     top: Vec<String>,
@@ -102,6 +103,13 @@ impl Edge {
         self.listener(lines)
     }
 
+    /// Adds a key to `admin`, such as `token: { … }`.
+    #[must_use]
+    pub fn admin(mut self, key: &str) -> Self {
+        self.admin = format!(", {key}");
+        self
+    }
+
     /// Adds lines at the top level, such as `drain_max: 60s`.
     #[must_use]
     pub fn top(mut self, lines: &str) -> Self {
@@ -144,7 +152,8 @@ impl Edge {
 
     /// The config's text.
     pub fn yaml(&self) -> String {
-        let mut text = String::from("version: 1\nadmin: { address: \"127.0.0.1:0\" }\n");
+        let mut text = String::from("version: 1\nadmin: { address: \"127.0.0.1:0\"");
+        let _ = writeln!(text, "{} }}", self.admin);
         for lines in &self.top {
             push(&mut text, 0, lines);
         }

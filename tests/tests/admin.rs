@@ -155,7 +155,7 @@ fn what_is_unknown_is_told_apart_from_what_is_wrong() {
         ("GET /".to_owned(), 404),
         ("GET /api/v2/status".to_owned(), 404),
         ("GET /api/v1/pools/none".to_owned(), 404),
-        ("POST /livez".to_owned(), 404),
+        ("POST /livez".to_owned(), 405),
         ("DELETE /api/v1/status".to_owned(), 405),
         (
             format!("POST /api/v1/pools/none/endpoints/{address}/drain"),

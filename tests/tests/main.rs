@@ -7,6 +7,7 @@
 
 mod access_log;
 mod admin;
+mod admin_api;
 mod affinity;
 mod backend_faults;
 mod backend_retries;

@@ -1,11 +1,10 @@
 //! Keys that sign affinity cookies, and what the access log says.
 
-use std::ffi::OsString;
-
+use super::secrets::read_secret;
 use crate::{
-    files::{Sources, explain},
+    files::Sources,
     problem::Report,
-    reader::Section,
+    reader::{Placed, Section},
     snapshot::{AccessLog, AffinityKey, ClientAddress},
 };
 
@@ -35,60 +34,11 @@ fn read_key(
     sources: &mut Sources,
     report: &mut Report,
 ) -> Option<AffinityKey> {
-    let path = section.text("file", report);
-    let variable = section.text("env", report);
-    let (bytes, place, at) = match (path, variable) {
-        (Some(path), None) => {
-            let file = sources.resolve(&path.value);
-            match sources.read(&file) {
-                Ok(bytes) => (without_newline(bytes), path.place, path.at),
-                Err(error) => {
-                    let (wrong, remedy) = explain(&error);
-                    report.wrong(
-                        path.place,
-                        path.at,
-                        format!("{} {wrong}", file.display()),
-                        remedy,
-                    );
-                    return None;
-                }
-            }
-        }
-        (None, Some(variable)) => {
-            let value = std::env::var_os(&variable.value).map(OsString::into_encoded_bytes);
-            let Some(bytes) = value else {
-                let wrong = format!("the environment has no variable {}", variable.value);
-                report.wrong(
-                    variable.place,
-                    variable.at,
-                    wrong,
-                    "set it, or name a `file`",
-                );
-                return None;
-            };
-            (bytes, variable.place, variable.at)
-        }
-        (Some(_), Some(_)) => {
-            report.wrong(
-                section.place,
-                section.at.clone(),
-                "has a file and a variable",
-                "keep one of the two",
-            );
-            return None;
-        }
-        (None, None) => {
-            if !section.has("file") && !section.has("env") {
-                report.wrong(
-                    section.place,
-                    section.at.clone(),
-                    "names no key",
-                    "write `file: PATH` or `env: NAME`",
-                );
-            }
-            return None;
-        }
-    };
+    let Placed {
+        value: bytes,
+        place,
+        at,
+    } = read_secret(section, "key", without_newline, sources, report)?;
     if bytes.len() < KEY_BYTES_MIN {
         let wrong = format!(
             "the key has {} bytes, at least {KEY_BYTES_MIN} are needed",

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use super::secrets::read_admin_token;
 use crate::{
     certificates::read_certificates,
     files::Sources,
@@ -63,26 +64,30 @@ pub(super) fn read(
 pub(super) fn read_admin(
     file: &Section<'_, '_>,
     listeners: &[Placed<Listener>],
+    sources: &mut Sources,
     report: &mut Report,
 ) -> Option<Admin> {
     let node = file.node("admin")?;
     let section = Section::open(node, "admin", "admin".to_owned(), report);
-    let address = read_address(&section, report)?;
+    let address = read_address(&section, report);
+    let token = read_admin_token(&section, sources, report);
+    let address = address?;
     check_free(&address, listeners, report);
-    if !address.value.ip().is_loopback() {
+    if !address.value.ip().is_loopback() && !section.has("token") {
         let wrong = format!(
-            "{} is reached from other machines, without a password",
+            "{} is reached from other machines, without a token",
             address.value
         );
         report.warn(
             address.place,
             address.at,
             wrong,
-            "use a loopback address, or a network of your own",
+            "set `admin.token`, use a loopback address, or a network of your own",
         );
     }
     Some(Admin {
         address: address.value,
+        token,
     })
 }
 

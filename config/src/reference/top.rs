@@ -65,7 +65,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "admin",
         Kind::Section,
         DefaultValue::Otherwise("no admin listener"),
-        "The operators' listener: health, metrics and the admin API. It knows no passwords: keep it on loopback or in a network of your own.",
+        "The operators' listener: health, metrics and the admin API. It speaks no TLS: keep it on loopback or in a network of your own, and set a `token`.",
         "{ address: \"127.0.0.1:9900\" }",
     ),
     key(
@@ -74,6 +74,27 @@ pub(super) const KEYS: &[KeyDoc] = &[
         DefaultValue::Required,
         "Address and port to listen on.",
         "\"127.0.0.1:9900\"",
+    ),
+    key(
+        "admin.token",
+        Kind::Section,
+        DefaultValue::Otherwise("no token is asked for"),
+        "All of the admin listener but `/livez` and `/readyz` asks for `Authorization: Bearer TOKEN`. At least 16 characters of `A-Z a-z 0-9 - . _ ~ + /`.",
+        "{ file: admin.token }",
+    ),
+    key(
+        "admin.token.file",
+        Kind::Text("path of a file"),
+        DefaultValue::Otherwise("`env` names the token"),
+        "A file with the token. One newline at its end is not part of it. A change comes into force as any other of the config.",
+        "admin.token",
+    ),
+    key(
+        "admin.token.env",
+        Kind::Text("name of an environment variable"),
+        DefaultValue::Otherwise("`file` names the token"),
+        "An environment variable with the token.",
+        "ADMIN_TOKEN",
     ),
     key(
         "trusted_proxies",

@@ -321,6 +321,49 @@ fn an_affinity_key_comes_from_the_environment() {
 }
 
 #[test]
+fn an_admin_token_is_long_can_be_sent_and_has_one_source() {
+    let of =
+        |token: &str| format!("{HEAD}{BODY}admin: {{ address: 127.0.0.1:1, token: {token} }}\n");
+    let found = |token: &str, content: &str| {
+        let site = Site::new(of(token));
+        site.write("admin.token", content);
+        site.problems()
+    };
+    assert_eq!(
+        found("{ file: admin.token }", "fifteen-letters\n"),
+        "schleuse.yaml:8:47: admin.token.file: the token has 15 characters, at least 16 are needed; make one: openssl rand -hex 32"
+    );
+    assert_eq!(
+        found("{ file: admin.token }", "0123456789 abcdef\n"),
+        "schleuse.yaml:8:47: admin.token.file: the token holds a character that no Authorization field can carry (RFC 6750 section 2.1); make one: openssl rand -hex 32"
+    );
+    assert_eq!(
+        found("{ file: admin.token, env: X }", ""),
+        "schleuse.yaml:8:39: admin.token: has a file and a variable; keep one of the two"
+    );
+    assert_eq!(
+        found("{}", ""),
+        "schleuse.yaml:8:39: admin.token: names no token; write `file: PATH` or `env: NAME`"
+    );
+}
+
+#[test]
+fn an_admin_token_is_watched_hashed_and_never_shown() {
+    let site = Site::new(format!(
+        "{HEAD}{BODY}admin: {{ address: 0.0.0.0:9900, token: {{ file: admin.token }} }}\n"
+    ));
+    site.write("admin.token", "0123456789abcdef\n");
+    let before = site.loaded();
+    let token = before.snapshot.admin.as_ref().unwrap().token.as_ref();
+    assert_eq!(&*token.unwrap().0, b"0123456789abcdef");
+    assert!(before.files.contains(&site.path("admin.token")));
+    assert!(!format!("{before:?}").contains("0123456789abcdef"));
+    assert_eq!(before.warnings.len(), 0);
+    site.write("admin.token", "fedcba9876543210\n");
+    assert_ne!(site.loaded().snapshot.hash, before.snapshot.hash);
+}
+
+#[test]
 fn what_is_allowed_but_unwise_is_a_warning() {
     let yaml = format!(
         "{HEAD}{BODY}  b: {{ endpoints: [\"10.0.0.2:80\"] }}\nadmin: {{ address: 0.0.0.0:9900 }}\ntrusted_proxies: [0.0.0.0/0]\n"
@@ -329,7 +372,7 @@ fn what_is_allowed_but_unwise_is_a_warning() {
         Site::new(yaml).warnings(),
         [
             "schleuse.yaml:8:3: pools.b: no service uses this pool; remove it, or name it as a `pool`",
-            "schleuse.yaml:9:19: admin.address: 0.0.0.0:9900 is reached from other machines, without a password; use a loopback address, or a network of your own",
+            "schleuse.yaml:9:19: admin.address: 0.0.0.0:9900 is reached from other machines, without a token; set `admin.token`, use a loopback address, or a network of your own",
             "schleuse.yaml:10:18: trusted_proxies: believes everybody: each client can claim any address and tenant; name the networks of your proxies",
         ]
     );

@@ -187,7 +187,7 @@ fn an_unknown_key_is_answered_with_the_one_that_was_meant() {
         problems(format!(
             "{HEAD}{BODY}admin: {{ port: 1, address: 127.0.0.1:1 }}\n"
         )),
-        "schleuse.yaml:8:10: admin.port: unknown key; remove it; known here: address"
+        "schleuse.yaml:8:10: admin.port: unknown key; remove it; known here: address, token"
     );
 }
 

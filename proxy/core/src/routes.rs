@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     identify::Way,
     key::{RegionalKey, TenantId},
-    level::Level,
+    level::{Level, office},
     path::first_segment,
     register::Register,
 };
@@ -114,6 +114,14 @@ impl Routes {
     /// Whether any service or tenant has this host (normalised). A listener may ask before it knows a path.
     pub fn knows_host(&self, host: &str) -> bool {
         self.owner(host).is_some()
+    }
+
+    /// The office in charge of the place or region `key` for a service, and the pool of its requests. None when there is
+    /// no such service, or when the key is shorter than the service's level needs.
+    pub fn office(&self, service: ServiceIndex, key: RegionalKey) -> Option<(TenantId, PoolIndex)> {
+        let route = self.service(service)?;
+        let office = office(key, route.level())?;
+        Some((office, route.pool(office)))
     }
 
     #[inline]

@@ -55,6 +55,7 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
     log::start().map_err(StartError::new)?;
     report_panics();
     raise_file_handles();
+    decline_huge_pages();
     warnings.iter().for_each(log_warning);
     let admin = snapshot.admin.as_ref().map(|admin| {
         let listener = TcpListener::bind(admin.address)
@@ -158,6 +159,13 @@ fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         log::event(Level::Error, "panic", &[("message", &panic.to_string())]);
     }));
+}
+
+/// Memory in steps of 2 MiB is for programs that fill it; thousands of small, mostly idle connections do not, and each
+/// reload and each large transfer would take some of them. Where the kernel cannot, nothing is lost but memory.
+fn decline_huge_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 /// Every connection is a file handle, and the usual soft limit of 1,024 is for programs that use `select`.

@@ -102,55 +102,61 @@ pub fn task<H: Handler>(
 }
 
 /// Serves one connection until either side ends it.
-pub async fn run<W: Wire, H: Handler>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn keeps each argument twice, as such and as a variable"
+)]
+pub fn run<W: Wire + 'static, H: Handler>(
     mut wire: W,
     info: ConnectionInfo,
     deadlines: Arc<Deadlines>,
     handler: Arc<H>,
-) {
-    let mut buf = BytesMut::new();
-    deadlines.set_after(Limit::Idle, handler.policy().header_max);
-    loop {
-        if buf.is_empty() {
-            match read(
-                &mut wire,
-                &mut buf,
-                &deadlines,
-                &[Limit::Idle, Limit::Leaving],
-            )
-            .await
-            {
-                Ok(1..) => {}
-                Err(Stop::Io(_)) => return,
-                ended => {
-                    if matches!(ended, Err(Stop::Expired(Limit::Idle))) {
-                        handler.idle_closed();
+) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        let mut buf = BytesMut::new();
+        deadlines.set_after(Limit::Idle, handler.policy().header_max);
+        loop {
+            if buf.is_empty() {
+                match read(
+                    &mut wire,
+                    &mut buf,
+                    &deadlines,
+                    &[Limit::Idle, Limit::Leaving],
+                )
+                .await
+                {
+                    Ok(1..) => {}
+                    Err(Stop::Io(_)) => return,
+                    ended => {
+                        if matches!(ended, Err(Stop::Expired(Limit::Idle))) {
+                            handler.idle_closed();
+                        }
+                        return shut_down(&mut wire).await;
                     }
-                    return shut_down(wire).await;
                 }
             }
-        }
-        // Boxed, so that the idle connection's future does not have room for a request.
-        let policy = handler.policy();
-        match Box::pin(serve_one(
-            &mut wire, &mut buf, &info, &deadlines, &*handler, &policy,
-        ))
-        .await
-        {
-            Next::Keep => {}
-            Next::Close => return shut_down(wire).await,
-            Next::Linger => return Box::pin(linger(wire, &deadlines)).await,
-            Next::Reset => {
-                let _ =
-                    socket2::SockRef::from(wire.socket().tcp()).set_linger(Some(Duration::ZERO));
-                return;
+            // Boxed, so that the idle connection's future does not have room for a request.
+            let policy = handler.policy();
+            match Box::pin(serve_one(
+                &mut wire, &mut buf, &info, &deadlines, &*handler, &policy,
+            ))
+            .await
+            {
+                Next::Keep => {}
+                Next::Close => return shut_down(&mut wire).await,
+                Next::Linger => return Box::pin(linger(wire, &deadlines)).await,
+                Next::Reset => {
+                    let _ = socket2::SockRef::from(wire.socket().tcp())
+                        .set_linger(Some(Duration::ZERO));
+                    return;
+                }
             }
+            if buf.is_empty() {
+                buf = BytesMut::new(); // gives the memory back while idle
+            }
+            deadlines.clear_all();
+            deadlines.set(Limit::Idle, clock::recent() + policy.idle_max);
         }
-        if buf.is_empty() {
-            buf = BytesMut::new(); // gives the memory back while idle
-        }
-        deadlines.clear_all();
-        deadlines.set(Limit::Idle, clock::recent() + policy.idle_max);
     }
 }
 
@@ -237,8 +243,8 @@ async fn read<W: Wire>(
 }
 
 /// Ends our side in order (TLS: `close_notify`), without waiting for the peer.
-async fn shut_down<W: Wire>(mut wire: W) {
-    let _ = poll_fn(|cx| std::pin::Pin::new(&mut wire).poll_shutdown(cx)).await;
+async fn shut_down<W: Wire>(wire: &mut W) {
+    let _ = poll_fn(|cx| std::pin::Pin::new(&mut *wire).poll_shutdown(cx)).await;
 }
 
 /// RFC 9112 §9.6: half-close, then read and throw away for a moment; a close with unread bytes would be a reset, which

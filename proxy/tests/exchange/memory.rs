@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::Setup;
 
 #[tokio::test]
-async fn an_idle_connections_task_is_smaller_than_half_a_kibibyte() {
+async fn an_idle_connections_task_is_smaller_than_400_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let socket = TcpStream::connect(listener.local_addr().unwrap())
         .await
@@ -21,7 +21,7 @@ async fn an_idle_connections_task_is_smaller_than_half_a_kibibyte() {
         Arc::<Deadlines>::default(),
         Arc::new(gateway),
     );
-    assert!(size_of_val(&task) <= 512, "{} bytes", size_of_val(&task));
+    assert!(size_of_val(&task) <= 400, "{} bytes", size_of_val(&task));
 }
 
 #[tokio::test]

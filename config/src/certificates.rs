@@ -170,6 +170,7 @@ fn pair_of_prefix(
     }
     // Looked for, so that the watcher sees it appear.
     let _ = sources.read(&with("crt"));
+    let _ = sources.list(prefix);
     let wrong = format!(
         "there is neither a directory {} nor a file {}",
         prefix.display(),

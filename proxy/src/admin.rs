@@ -47,6 +47,8 @@ struct Question<'h> {
     path: &'h str,
     query: Option<&'h str>,
     authorization: Vec<&'h [u8]>,
+    /// A browser asks for a page that it shows.
+    from_page: bool,
 }
 
 impl<'h> Question<'h> {
@@ -56,6 +58,7 @@ impl<'h> Question<'h> {
             path: head.path(),
             query: head.query(),
             authorization: head.values(Known::Authorization).collect(),
+            from_page: head.get(Known::Origin).is_some(),
         }
     }
 }
@@ -71,6 +74,10 @@ impl Admin {
         let Question { method, path, .. } = *question;
         if !routes::is_open(path) && !self.authorized(question) {
             return Reply::unauthorized();
+        }
+        // A page on any site can send a POST without asking first; tools for operators send no Origin.
+        if question.from_page && method != "GET" && method != "HEAD" {
+            return Reply::problem(403, "changes are not taken from web pages");
         }
         match routes::find(method, path) {
             Found::Route(route, parameters) => {

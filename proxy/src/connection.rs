@@ -131,7 +131,7 @@ pub fn run<W: Wire + 'static, H: Handler>(
                         if matches!(ended, Err(Stop::Expired(Limit::Idle))) {
                             handler.idle_closed();
                         }
-                        return shut_down(&mut wire).await;
+                        return shut_down(&mut wire, &deadlines).await;
                     }
                 }
             }
@@ -143,7 +143,7 @@ pub fn run<W: Wire + 'static, H: Handler>(
             .await
             {
                 Next::Keep => {}
-                Next::Close => return shut_down(&mut wire).await,
+                Next::Close => return shut_down(&mut wire, &deadlines).await,
                 Next::Linger => return Box::pin(linger(wire, &deadlines)).await,
                 Next::Reset => {
                     let _ = socket2::SockRef::from(wire.socket().tcp())
@@ -242,9 +242,14 @@ async fn read<W: Wire>(
     .await
 }
 
-/// Ends our side in order (TLS: `close_notify`), without waiting for the peer.
-async fn shut_down<W: Wire>(wire: &mut W) {
-    let _ = poll_fn(|cx| std::pin::Pin::new(&mut *wire).poll_shutdown(cx)).await;
+/// Ends our side in order (TLS: `close_notify`), without waiting for the peer's end. Under TLS what was written before has
+/// to go first, and a client that takes nothing would keep it, and us, for ever.
+async fn shut_down<W: Wire>(wire: &mut W, deadlines: &Deadlines) {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    deadlines.clear_all();
+    deadlines.set_after(Limit::Idle, PATIENCE);
+    let shut = poll_fn(|cx| std::pin::Pin::new(&mut *wire).poll_shutdown(cx));
+    let _ = deadlines.guard(&[Limit::Idle], shut).await;
 }
 
 /// RFC 9112 §9.6: half-close, then read and throw away for a moment; a close with unread bytes would be a reset, which

@@ -43,8 +43,13 @@ pub struct Live {
     /// Sign and verify affinity cookies.
     pub affinity_keys: AffinityKeys,
     /// With their certificates ready for use.
-    pub listeners: Vec<LiveListener>,
+    pub listeners: Vec<Arc<LiveListener>>,
+    /// Listeners that earlier configs had: connections that outlive them keep their rules until they end.
+    retired: Vec<Arc<LiveListener>>,
 }
+
+/// Addresses that are remembered after they went; connections of still older ones are told to open a new one.
+const RETIRED_MAX: usize = 64;
 
 /// A listener of the config in force.
 #[derive(Debug)]
@@ -185,19 +190,8 @@ impl Live {
         metrics: &Metrics,
         before: Option<&Self>,
     ) -> Result<Self, CertificateError> {
-        let mut listeners = Vec::with_capacity(snapshot.listeners.len());
-        for config in &snapshot.listeners {
-            let certificates = config
-                .tls
-                .as_deref()
-                .map(Certificates::new)
-                .transpose()?
-                .map(Arc::new);
-            listeners.push(LiveListener {
-                config: config.clone(),
-                certificates,
-            });
-        }
+        let listeners = live_listeners(&snapshot)?;
+        let retired = before.map_or_else(Vec::new, |before| before.outlived_by(&listeners));
         Ok(Self {
             generation,
             since: clock::unix(),
@@ -221,6 +215,7 @@ impl Live {
                 before.map(|live| &live.affinity_keys),
             ),
             listeners,
+            retired,
             snapshot,
         })
     }
@@ -232,10 +227,37 @@ impl Live {
         }
     }
 
-    /// The listener with this configured address.
-    pub fn listener(&self, address: SocketAddr) -> Option<&LiveListener> {
-        self.listeners
-            .iter()
-            .find(|listener| listener.config.address == address)
+    /// Listeners of this config and of earlier ones that the next one no longer has.
+    fn outlived_by(&self, next: &[Arc<LiveListener>]) -> Vec<Arc<LiveListener>> {
+        let all = self.listeners.iter().chain(&self.retired);
+        let is_gone = |old: &&Arc<LiveListener>| {
+            next.iter()
+                .all(|listener| listener.config.address != old.config.address)
+        };
+        all.filter(is_gone).take(RETIRED_MAX).cloned().collect()
     }
+
+    /// The rules of the listener with this configured address: of this config, or the last it had.
+    pub fn listener(&self, address: SocketAddr) -> Option<&LiveListener> {
+        let mut all = self.listeners.iter().chain(&self.retired);
+        all.find(|listener| listener.config.address == address)
+            .map(|listener| &**listener)
+    }
+
+    /// Whether the listener with this configured address is part of this config.
+    pub fn listens_on(&self, address: SocketAddr) -> bool {
+        let mut listeners = self.listeners.iter();
+        listeners.any(|listener| listener.config.address == address)
+    }
+}
+
+fn live_listeners(snapshot: &Snapshot) -> Result<Vec<Arc<LiveListener>>, CertificateError> {
+    let ready = |config: &Listener| {
+        let certificates = config.tls.as_deref().map(Certificates::new).transpose()?;
+        Ok(Arc::new(LiveListener {
+            config: config.clone(),
+            certificates: certificates.map(Arc::new),
+        }))
+    };
+    snapshot.listeners.iter().map(ready).collect()
 }

@@ -26,6 +26,7 @@ use crate::{
     gateway::TENANT_COOKIE,
     outgoing,
     registry::HeldSlot,
+    socket::is_local_shortage,
     upstream::{
         Group, Upstream, idle,
         relay::{Compose, Fault, Outgoing, RelayPolicy, Relayed, relay},
@@ -200,6 +201,8 @@ impl Attempt<'_, '_, '_> {
         written: &AtomicBool,
     ) -> Result<(Relayed, Upstream), Fault> {
         let policy = self.relay_policy();
+        let (service, trusted) = (self.forwarding.service, self.context.trusted);
+        let trailer_passes = |name: &[u8]| outgoing::trailer_passes(name, service, trusted);
         let mut upstream = self.connection(true, responder).await?;
         loop {
             let head = self.forwarding.head;
@@ -222,6 +225,7 @@ impl Attempt<'_, '_, '_> {
                 framing: head.body(),
                 written,
                 asked,
+                trailer_passes: &trailer_passes,
             };
             let deadlines = self.forwarding.deadlines;
             let mut compose = ComposeAnswer { attempt: self };
@@ -321,6 +325,7 @@ async fn open(
     })?;
     let opened = Upstream::connect(lease, deadlines).await;
     opened.map_err(|stop| match stop {
+        Stop::Io(error) if is_local_shortage(&error) => Fault::Exhausted,
         Stop::Io(_) => Fault::Unreachable,
         Stop::Expired(limit) => Fault::Expired(limit),
     })
@@ -418,6 +423,7 @@ fn judge(fault: &Fault) -> (Outcome, Option<Refusal>) {
         Fault::Client(ClientError::Expired(_)) => (Abandoned, Some(Refusal::ClientTooSlow)),
         Fault::TooLarge => (Abandoned, Some(Refusal::BodyTooLarge)),
         Fault::Crowded => (Abandoned, Some(Refusal::ConnectionsFull)),
+        Fault::Exhausted => (Abandoned, Some(Refusal::Exhausted)),
         Fault::Unreachable => (By(Failure::Connect), Some(Refusal::ConnectFailed)),
         Fault::Reset => (By(Failure::Reset), Some(Refusal::UpstreamReset)),
         Fault::Invalid(_) | Fault::TooManyInterims => {

@@ -85,6 +85,9 @@ impl Handler for Gateway {
             deadlines,
         } = exchange.split();
         let mut context = RequestContext::new(&self.edge, info, Some(head));
+        if self.leaving() || !context.live.listens_on(info.listener) {
+            responder.close_after();
+        }
         let answered = match prepare(&mut context, head) {
             Ok(Step::Forward(service, found)) => {
                 deadlines.set(Limit::Exchange, context.started + service.timeout);
@@ -106,9 +109,6 @@ impl Handler for Gateway {
         };
         if let Err(reason) = answered {
             conclude(&mut context, &mut responder, reason).await;
-        }
-        if self.leaving() {
-            responder.close_after();
         }
         context.learnt.sent_bytes = responder.sent_bytes();
     }
@@ -158,7 +158,14 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
             &context.live.snapshot.trusted_proxies,
         );
     }
+    // A connection that outlived its listener by many others: what held there is not known any more.
+    if context.live.listener(context.info.listener).is_none() {
+        return Err(Refusal::Misdirected);
+    }
     check_certificate(context, host)?;
+    if !context.live.snapshot.routes.knows_host(host) {
+        return Err(Refusal::UnknownHost); // before any redirect: only our own hosts are pointed to
+    }
     if let Some(location) = https_location(context, host, head) {
         return Ok(Step::Redirect(location));
     }

@@ -122,6 +122,11 @@ fn passes(known: Known, name: &[u8], service: &Service, traced: bool) -> bool {
         && !service.headers_remove.iter().any(|removed| is(removed))
 }
 
+/// Whether a trailer of the body goes out.
+pub fn trailer_passes(name: &[u8], service: &Service, trusted: bool) -> bool {
+    passes(Known::of(name), name, service, false) && believed(name, service, trusted)
+}
+
 /// A client must not tell a backend the tenant in the field by which our proxies do.
 fn believed(name: &[u8], service: &Service, trusted: bool) -> bool {
     let tenant_header = service.tenant_header.as_deref();

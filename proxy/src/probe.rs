@@ -20,6 +20,7 @@ use crate::{
     log::{self, Level},
     reference,
     registry::Pool,
+    socket::is_local_shortage,
     tasks::spawn,
 };
 
@@ -103,9 +104,11 @@ impl Probe {
         let Some(health) = &self.config.health else {
             return;
         };
-        let ok = timeout(health.timeout, ask(self.address, health))
-            .await
-            .is_ok_and(|answer| answer.is_ok_and(|ok| ok));
+        let answer = timeout(health.timeout, ask(self.address, health)).await;
+        if matches!(&answer, Ok(Err(error)) if is_local_shortage(error)) {
+            return; // says nothing about the endpoint
+        }
+        let ok = matches!(answer, Ok(Ok(true)));
         self.edge
             .metrics
             .probes

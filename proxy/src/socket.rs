@@ -27,6 +27,15 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8; SCRATCH_BYTES]>> = RefCell::new(Box::new([0; SCRATCH_BYTES]));
 }
 
+/// Whether it is this process or host that lacks something: file handles, ports, memory. Waiting helps, trying again at
+/// once burns a core, and the peer is not to blame.
+pub fn is_local_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL)
+    )
+}
+
 /// A TCP stream whose readiness can be looked at without losing the bytes behind it.
 #[derive(Debug)]
 pub struct Socket {

@@ -33,7 +33,7 @@ use crate::{
     edge::Edge,
     listeners::{Bound, Listeners},
     log,
-    socket::Socket,
+    socket::{Socket, is_local_shortage},
     tasks::spawn,
     upstream::idle,
 };
@@ -181,21 +181,13 @@ async fn accept<H: Handler>(bound: Arc<Bound>, edge: Arc<Edge>, handler: Arc<H>)
     loop {
         match listener.accept().await {
             Ok((tcp, peer)) => serve(tcp, peer, &bound, &edge, &handler),
-            Err(error) if is_out_of_handles(&error) => {
+            Err(error) if is_local_shortage(&error) => {
                 edge.metrics.accept_paused.inc();
                 sleep(ACCEPT_PAUSE).await;
             }
             Err(_) => {} // the client gave up before we came to it (ECONNABORTED)
         }
     }
-}
-
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM: waiting helps, trying again at once burns a core.
-fn is_out_of_handles(error: &std::io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    )
 }
 
 fn serve<H: Handler>(

@@ -100,7 +100,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "trusted_proxies",
         Kind::Texts("networks"),
         DefaultValue::Value("[]"),
-        "Networks whose `Forwarded`, `X-Forwarded-*` and tenant header are believed. From everybody else they are removed.",
+        "Networks whose `Forwarded`, `X-Forwarded-*` and tenant header are believed. From everybody else they are removed. They must set or remove both `X-Forwarded-For` and `Forwarded`: where both come, the first is read.",
         "[10.0.0.0/8]",
     ),
     key(

@@ -83,6 +83,9 @@ pub enum Refusal {
     /// All seats of the pool are taken.
     #[error("all seats of the pool are taken")]
     PoolFull,
+    /// The proxy itself has no file handle, port or memory for one more connection.
+    #[error("the proxy has nothing left to open a connection with")]
+    Exhausted,
     /// All connections that the endpoint may have are in use, tunnels among them.
     #[error("all connections to the backend are in use")]
     ConnectionsFull,
@@ -121,7 +124,7 @@ impl Refusal {
             Self::BodyTooLarge => 413,
             Self::Misdirected => 421,
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => 502,
-            Self::NoEndpoint | Self::PoolFull | Self::ConnectionsFull => 503,
+            Self::NoEndpoint | Self::PoolFull | Self::ConnectionsFull | Self::Exhausted => 503,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::UpstreamIdleTimeout
@@ -158,6 +161,7 @@ impl Refusal {
             Self::NoEndpoint => "no_endpoint",
             Self::PoolFull => "pool_full",
             Self::ConnectionsFull => "connections_full",
+            Self::Exhausted => "exhausted",
         }
     }
 
@@ -165,7 +169,7 @@ impl Refusal {
     /// nobody knows how long.
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::PoolFull | Self::ConnectionsFull => Some(FULL_RETRY_AFTER),
+            Self::PoolFull | Self::ConnectionsFull | Self::Exhausted => Some(FULL_RETRY_AFTER),
             Self::NoEndpoint => Some(ABSENT_RETRY_AFTER),
             _ => None,
         }
@@ -180,7 +184,7 @@ impl Refusal {
             Self::RepeatedKey | Self::ContradictingTenants => PLACE_CONTRADICTS,
             Self::NotAllowed => NOT_ALLOWED,
             Self::Misdirected => MISDIRECTED,
-            Self::PoolFull | Self::ConnectionsFull | Self::NoEndpoint => BUSY,
+            Self::PoolFull | Self::ConnectionsFull | Self::Exhausted | Self::NoEndpoint => BUSY,
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => BROKEN,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
@@ -260,7 +264,7 @@ const UNREADABLE: CitizenText = CitizenText {
 mod tests {
     use super::*;
 
-    const ALL: [Refusal; 26] = [
+    const ALL: [Refusal; 27] = [
         Refusal::BadRequest("bad_chunk", 400),
         Refusal::BadPath,
         Refusal::RepeatedKey,
@@ -287,6 +291,7 @@ mod tests {
         Refusal::PoolFull,
         Refusal::ConnectionsFull,
         Refusal::ClientStalled,
+        Refusal::Exhausted,
     ];
 
     #[test]

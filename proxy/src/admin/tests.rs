@@ -57,6 +57,7 @@ async fn ask(admin: &Admin, method: &str, target: &str, authorization: Option<&s
         path,
         query,
         authorization,
+        from_page: false,
     };
     admin.answer(&question).await
 }

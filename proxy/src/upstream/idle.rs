@@ -106,6 +106,10 @@ pub(super) fn park(upstream: Upstream, group: Group, keepalive: Duration) {
             note_oldest(&endpoint, parked);
         }
     });
+    // Somebody may have begun to wait before this connection could be seen.
+    if endpoint.is_wanted() {
+        close_oldest(&endpoint, WORKER.get());
+    }
 }
 
 /// Closes the least recently used idle connection to `endpoint`: here, or by ringing the worker that has it.

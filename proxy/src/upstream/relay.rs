@@ -66,6 +66,9 @@ pub enum Fault {
     /// No connection to the endpoint could be opened.
     #[error("no connection to the endpoint")]
     Unreachable,
+    /// This process or its host has no file handle, port or memory for one more connection.
+    #[error("nothing left to open a connection with")]
+    Exhausted,
     /// All connections that the endpoint may have are in use.
     #[error("all connections to the endpoint are in use")]
     Crowded,
@@ -112,7 +115,6 @@ pub trait Compose {
 }
 
 /// The request as it goes out.
-#[derive(Debug)]
 pub struct Outgoing<'r> {
     /// The serialised head.
     pub head: BytesMut,
@@ -122,6 +124,8 @@ pub struct Outgoing<'r> {
     pub written: &'r AtomicBool,
     /// What the answer's framing depends on.
     pub asked: ResponseTo,
+    /// Which of the body's trailers go out: a backend may merge them with the fields, so the same rules hold.
+    pub trailer_passes: &'r (dyn Fn(&[u8]) -> bool + Send + Sync),
 }
 
 /// Runs one request over `upstream`.
@@ -319,7 +323,9 @@ impl<'r> Sending<'r> {
             }
         }
         if chunked {
-            write_last_chunk(&mut out, body.trailers());
+            let passes = self.outgoing.trailer_passes;
+            let trailers = body.trailers().iter().filter(|(name, _)| passes(name));
+            write_last_chunk(&mut out, &trailers.cloned().collect::<Vec<_>>());
         }
         self.write(&out).await?;
         Ok(())

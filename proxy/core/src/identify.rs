@@ -232,7 +232,7 @@ impl Reading<'_> {
         let start = self.entrance.path_start;
         let mut buffer = KeyBuffer::default();
         let rest = self.facts.path.get(start..).unwrap_or_default();
-        let Some((digits, end)) = path_key(rest, &mut buffer) else {
+        let Some((digits, end)) = path_key(rest, &mut buffer)? else {
             return Ok(None);
         };
         self.strip = start + end;

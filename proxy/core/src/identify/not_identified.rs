@@ -62,8 +62,8 @@ pub enum NotIdentified {
         /// The way that disagrees.
         other: Way,
     },
-    /// `ars` or `ags` is repeated, or they disagree.
-    #[error("ars or ags is repeated in the query")]
+    /// `ars` or `ags` is repeated, spelt so that only some backends read it (`ARS`, `ars[]`), or they disagree.
+    #[error("ars or ags is repeated in the query, or spelt so that backends read it differently")]
     RepeatedKey {
         /// The service.
         service: ServiceIndex,

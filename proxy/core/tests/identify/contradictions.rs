@@ -106,6 +106,46 @@ fn a_path_that_a_backend_may_walk_out_of_is_refused_before_anything_else() {
     }
 }
 
+#[test]
+fn a_key_that_only_some_backends_find_in_the_path_is_refused_whatever_else_names_a_tenant() {
+    for path in [
+        "/064120000000%2Fx",
+        "/%2F064120000000/x",
+        "/\\064120000000/x",
+        "/064120000000\\x",
+        "/;x/064120000000/x",
+        "/064120000000%3Bx/x",
+        "/%20064120000000/x",
+        "/064120000000%20/x",
+        "/%09064120000000/x",
+    ] {
+        let by_label = format!("berlin.wohngeld.example{path}");
+        assert_eq!(answer(identify(&by_label)), "bad_path", "{path}");
+        let by_cookie = with_cookie(&format!("wohngeld.example{path}"), Some(BERLIN));
+        assert_eq!(by_cookie, ("bad_path".to_owned(), false), "{path}");
+    }
+    let later = "berlin.wohngeld.example/akte/a%2F064120000000";
+    assert_eq!(answer(identify(later)), BERLIN);
+}
+
+#[test]
+fn a_name_that_only_some_backends_take_for_ars_or_ags_is_refused() {
+    for name in [
+        "+ars",
+        "%20ars",
+        "ars%00",
+        "ars[]",
+        "ars[0]",
+        "ars%5B%5D",
+        "ARS",
+        "Ars",
+        "AGS",
+    ] {
+        let url = format!("berlin.wohngeld.example/?{name}=064120000000");
+        assert_eq!(answer(identify(&url)), "repeated_key", "{name}");
+    }
+}
+
 fn with_cookie(url: &str, cookie: Option<&str>) -> (String, bool) {
     let identified = LEVELS.identify(&Facts {
         cookie,

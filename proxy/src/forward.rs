@@ -9,11 +9,13 @@ use std::{
     pin::pin,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::Poll,
-    time::Duration,
 };
 
 use schleuse_config::{Isolation, Pool, Service};
-use schleuse_core::{EndpointId, Failure, Outcome, Refusal, RegionalKey, identify::Identified};
+use schleuse_core::{
+    EndpointId, Failure, Outcome, Refusal, RegionalKey, affinity::SessionCookie,
+    identify::Identified,
+};
 use schleuse_http1::{BodyLength, HeadLimits, Known, RequestHead, ResponseHead, ResponseTo};
 use smallvec::SmallVec;
 
@@ -62,10 +64,12 @@ pub async fn run<B: BodyIn, R: Responder>(
     let (Some(config), Some(pool)) = (live.snapshot.pools.get(index), live.pools.get(index)) else {
         return Err(Some(Refusal::NoEndpoint));
     };
-    let session = session_tag(context, forwarding, config);
+    let session = session(context, forwarding, config);
     let mut tried: SmallVec<[EndpointId; 4]> = SmallVec::new();
     loop {
-        let slot = pool.arrive(config, &tried, session).map_err(Some)?;
+        let slot = pool
+            .arrive(config, &tried, session.map(|session| session.tag))
+            .map_err(Some)?;
         let attempt = Attempt {
             context: &mut *context,
             forwarding,
@@ -85,18 +89,16 @@ pub async fn run<B: BodyIn, R: Responder>(
     }
 }
 
-/// The tag in the affinity cookie, when the service keeps sessions.
-fn session_tag(
+/// What the affinity cookie says, when the service keeps sessions.
+fn session(
     context: &RequestContext<'_>,
     forwarding: &Forwarding<'_>,
     pool: &Pool,
-) -> Option<u64> {
+) -> Option<SessionCookie> {
     forwarding.service.affinity.as_ref()?;
     let cookies = forwarding.head.values(Known::Cookie);
     let mut values = cookies.filter_map(|field| cookie(field, affinity::COOKIE));
-    values
-        .find_map(|value| context.live.affinity_keys.decode(&pool.name, value))
-        .map(|session| session.tag)
+    values.find_map(|value| context.live.affinity_keys.decode(&pool.name, value))
 }
 
 struct Failed {
@@ -110,7 +112,7 @@ struct Attempt<'a, 'e, 'f> {
     context: &'a mut RequestContext<'e>,
     forwarding: &'a Forwarding<'f>,
     config: &'a Pool,
-    session: Option<u64>,
+    session: Option<SessionCookie>,
     slot: Option<HeldSlot<'a>>,
 }
 
@@ -386,18 +388,14 @@ impl Attempt<'_, '_, '_> {
         let address = self.slot.as_ref()?.connections().address();
         let tag = schleuse_core::affinity::endpoint_tag(address);
         let keys = &self.context.live.affinity_keys;
-        if self.session == Some(tag) && !self.renewal_due(affinity.ttl) {
+        let now = clock::unix().as_secs();
+        let stays = |session: SessionCookie| {
+            session.tag == tag && !session.due_for_renewal(affinity.ttl, now)
+        };
+        if self.session.is_some_and(stays) {
             return None;
         }
         keys.set_cookie(&self.config.name, tag, affinity)
-    }
-
-    fn renewal_due(&self, ttl: Duration) -> bool {
-        let cookies = self.forwarding.head.values(Known::Cookie);
-        let mut values = cookies.filter_map(|field| cookie(field, affinity::COOKIE));
-        let keys = &self.context.live.affinity_keys;
-        let session = values.find_map(|value| keys.decode(&self.config.name, value));
-        session.is_none_or(|session| session.due_for_renewal(ttl, clock::unix().as_secs()))
     }
 }
 

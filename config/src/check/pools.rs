@@ -1,28 +1,51 @@
 //! Pools: endpoints, seats, deadlines, and what the core decides by.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use schleuse_core::{EjectionPolicy, HealthPolicy, PoolPolicy, RetryPolicy};
 
-use super::services::CheckedService;
+use super::{queue, services::CheckedService};
 use crate::{
     hosts::{check_host, check_label, check_path, parse_address},
-    problem::Report,
+    problem::{Place, Report},
     reader::{Entry, Placed, Section},
     snapshot::{Health, Pool, PoolTimeouts},
     units::Fault,
 };
 
-pub(super) fn read(file: &Section<'_, '_>, report: &mut Report) -> Vec<Placed<Pool>> {
+/// A pool, and what only its services can judge.
+#[derive(Debug)]
+pub(super) struct CheckedPool {
+    pub(super) value: Pool,
+    /// Of the name.
+    pub(super) place: Place,
+    pub(super) at: String,
+    /// `queue.wait_max`, where it was written.
+    pub(super) wait_max: Option<Placed<Duration>>,
+}
+
+impl CheckedPool {
+    /// Requests that may be in flight at once.
+    pub(super) fn seats(&self) -> u32 {
+        let endpoints = u32::try_from(self.value.endpoints.len()).unwrap_or(u32::MAX);
+        self.value.policy.concurrency.saturating_mul(endpoints)
+    }
+}
+
+pub(super) fn read(
+    file: &Section<'_, '_>,
+    held_bytes_max: u64,
+    report: &mut Report,
+) -> Vec<CheckedPool> {
     let entries = file.named("pools", report);
     entries
         .into_iter()
-        .map(|entry| read_pool(entry, report))
+        .map(|entry| read_pool(entry, held_bytes_max, report))
         .collect()
 }
 
 pub(super) fn warn_of_unused(
-    pools: &[Placed<Pool>],
+    pools: &[CheckedPool],
     services: &[CheckedService],
     report: &mut Report,
 ) {
@@ -38,7 +61,7 @@ pub(super) fn warn_of_unused(
     }
 }
 
-fn read_pool(entry: Entry<'_, '_>, report: &mut Report) -> Placed<Pool> {
+fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> CheckedPool {
     let Entry {
         name,
         place,
@@ -51,7 +74,8 @@ fn read_pool(entry: Entry<'_, '_>, report: &mut Report) -> Placed<Pool> {
     let section = Section::open(node, "pools.NAME", at.clone(), report);
     let endpoints = read_endpoints(&section, report);
     let concurrency = section.integer("concurrency", report);
-    let connections_max = read_connections_max(&section, concurrency, report);
+    let streams = section.optional_integer("streams_max", report);
+    let connections_max = read_connections_max(&section, concurrency, streams, report);
     let health = section.section("health", "pools.NAME.health", report);
     let policy = PoolPolicy {
         concurrency,
@@ -64,18 +88,22 @@ fn read_pool(entry: Entry<'_, '_>, report: &mut Report) -> Placed<Pool> {
         },
         probed: section.has("health"),
     };
+    let (queue, wait_max) = queue::read(&section, held_bytes_max, report);
     let pool = Pool {
         name: name.into_owned(),
         endpoints,
         policy,
+        queue,
+        streams_max: queue::streams_max(&section, streams, concurrency, connections_max, report),
         connections_max,
         timeouts: read_timeouts(&section, report),
         health: section.has("health").then(|| read_health(&health, report)),
     };
-    Placed {
+    CheckedPool {
         value: pool,
         place,
         at,
+        wait_max,
     }
 }
 
@@ -122,7 +150,12 @@ fn read_endpoints(section: &Section<'_, '_>, report: &mut Report) -> Vec<SocketA
         .collect()
 }
 
-fn read_connections_max(section: &Section<'_, '_>, concurrency: u32, report: &mut Report) -> u32 {
+fn read_connections_max(
+    section: &Section<'_, '_>,
+    concurrency: u32,
+    streams: Option<u32>,
+    report: &mut Report,
+) -> u32 {
     let written = section.optional_integer("connections_max", report);
     if let Some(connections) = written.filter(|connections| *connections < concurrency) {
         let wrong =
@@ -135,7 +168,9 @@ fn read_connections_max(section: &Section<'_, '_>, concurrency: u32, report: &mu
             remedy,
         );
     }
-    written.unwrap_or_else(|| concurrency.saturating_mul(2))
+    // Written streams get their connections, so that they take none from the seats.
+    let with_streams = concurrency.saturating_add(streams.unwrap_or_default());
+    written.unwrap_or_else(|| concurrency.saturating_mul(2).max(with_streams))
 }
 
 fn read_timeouts(pool: &Section<'_, '_>, report: &mut Report) -> PoolTimeouts {

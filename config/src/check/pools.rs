@@ -74,8 +74,7 @@ fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> 
     let section = Section::open(node, "pools.NAME", at.clone(), report);
     let endpoints = read_endpoints(&section, report);
     let concurrency = section.integer("concurrency", report);
-    let streams = section.optional_integer("streams_max", report);
-    let connections_max = read_connections_max(&section, concurrency, streams, report);
+    let connections_max = read_connections_max(&section, concurrency, report);
     let health = section.section("health", "pools.NAME.health", report);
     let policy = PoolPolicy {
         concurrency,
@@ -94,7 +93,7 @@ fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> 
         endpoints,
         policy,
         queue,
-        streams_max: queue::streams_max(&section, streams, concurrency, connections_max, report),
+        streams_max: section.integer("streams_max", report),
         connections_max,
         timeouts: read_timeouts(&section, report),
         health: section.has("health").then(|| read_health(&health, report)),
@@ -150,12 +149,7 @@ fn read_endpoints(section: &Section<'_, '_>, report: &mut Report) -> Vec<SocketA
         .collect()
 }
 
-fn read_connections_max(
-    section: &Section<'_, '_>,
-    concurrency: u32,
-    streams: Option<u32>,
-    report: &mut Report,
-) -> u32 {
+fn read_connections_max(section: &Section<'_, '_>, concurrency: u32, report: &mut Report) -> u32 {
     let written = section.optional_integer("connections_max", report);
     if let Some(connections) = written.filter(|connections| *connections < concurrency) {
         let wrong =
@@ -168,9 +162,7 @@ fn read_connections_max(
             remedy,
         );
     }
-    // Written streams get their connections, so that they take none from the seats.
-    let with_streams = concurrency.saturating_add(streams.unwrap_or_default());
-    written.unwrap_or_else(|| concurrency.saturating_mul(2).max(with_streams))
+    written.unwrap_or_else(|| concurrency.saturating_mul(2))
 }
 
 fn read_timeouts(pool: &Section<'_, '_>, report: &mut Report) -> PoolTimeouts {

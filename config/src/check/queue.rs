@@ -1,4 +1,4 @@
-//! How requests wait for a pool's seats, and what streams may take beside them.
+//! How requests wait for a pool's seats.
 
 use std::time::Duration;
 
@@ -10,8 +10,6 @@ use crate::{
     units::spell_duration,
 };
 
-/// Streams per endpoint where none are written.
-const STREAMS: u32 = 100;
 const WAITING_PER_TENANT: u32 = 2_000;
 const BYTES: u64 = 256 << 20;
 const BYTES_PER_TENANT: u64 = 32 << 20;
@@ -62,35 +60,6 @@ pub(super) fn read(
         at: section.path("wait_max"),
     });
     (policy, wait_max)
-}
-
-/// Streams per endpoint: as written, else what fits beside the seats.
-///
-/// Each stream holds a connection, so more streams than seats leave connections would take seats out of use.
-pub(super) fn streams_max(
-    pool: &Section<'_, '_>,
-    written: Option<u32>,
-    concurrency: u32,
-    connections_max: u32,
-    report: &mut Report,
-) -> u32 {
-    let left = connections_max.saturating_sub(concurrency);
-    let Some(streams) = written else {
-        return STREAMS.min(left);
-    };
-    if streams > left {
-        let wrong = format!(
-            "{streams} streams and {concurrency} seats share {connections_max} connections: streams can keep requests \
-             from their seats"
-        );
-        let remedy = format!(
-            "write streams_max: {left}, or connections_max: {}",
-            concurrency.saturating_add(streams)
-        );
-        let place = pool.place_of("streams_max");
-        report.warn(place, pool.path("streams_max"), wrong, remedy);
-    }
-    streams
 }
 
 /// Nobody waits longer than the whole exchange may take: the request would end before its turn.

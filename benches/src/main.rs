@@ -4,9 +4,14 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use schleuse_benches::{
+    held_in_memory,
     instructions::{self, Which},
     run::{self, Measurement},
 };
+
+/// The product's: memory is compared.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Benchmarks of Schleuse.
 #[derive(Debug, Parser)]
@@ -36,12 +41,18 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         rounds: u32,
     },
+    /// Holds requests in this process without sockets; prints KiB of each, and milliseconds until all were gone.
+    HoldInMemory {
+        /// How many.
+        number: usize,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::SideBySide { quick, only } => run::side_by_side(quick, &only),
         Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
+        Command::HoldInMemory { number } => held_in_memory::hold(number).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

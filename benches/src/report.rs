@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use crate::{Outcome, figure::Figure};
+use crate::{
+    Outcome,
+    figure::{Figure, Goal},
+};
 
 const METHOD: &str = "\
 Written by `make bench`; compare ratios, never times of two machines or two runs. One worker per proxy on core 0, alone
@@ -28,9 +31,11 @@ pub(crate) fn table(figures: &[Figure]) -> String {
         let interval = figure.interval.map_or_else(String::new, |(low, high)| {
             format!("{} – {}", figure.unit.text(low), figure.unit.text(high))
         });
-        let goal = figure
-            .goal
-            .map_or_else(String::new, |goal| format!("≤ {}", figure.unit.text(goal)));
+        let goal = match figure.goal {
+            Some(Goal::AtMost(goal)) => format!("≤ {}", figure.unit.text(goal)),
+            Some(Goal::AtLeast(goal)) => format!("≥ {}", figure.unit.text(goal)),
+            None => String::new(),
+        };
         let verdict = match figure.met() {
             Some(true) => "met",
             Some(false) => "**MISSED**",

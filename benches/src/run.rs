@@ -10,9 +10,10 @@ use clap::ValueEnum;
 use crate::{
     Outcome,
     context::{Context, Sizes},
+    fair_shares,
     figure::Figure,
-    idle_memory, instructions, latency, layers, machine, reload, report, request_cost,
-    tenant_memory,
+    held, idle_memory, instructions, latency, layers, limit_reloads, machine, neighbours, overload,
+    reload, report, request_cost, tenant_memory,
 };
 
 /// What can be measured alone.
@@ -34,6 +35,16 @@ pub enum Measurement {
     Reload,
     /// Instructions for the first and the last tenant.
     Instructions,
+    /// What a noisy tenant does to the others of its pool.
+    Neighbours,
+    /// Shares of tenants that all want more than they get.
+    Shares,
+    /// Ten times what the pool can do.
+    Overload,
+    /// Requests that wait.
+    Held,
+    /// Limits through a thousand reloads.
+    LimitsReload,
 }
 
 impl Measurement {
@@ -47,6 +58,11 @@ impl Measurement {
             Self::Tenants => tenant_memory::measure(context),
             Self::Reload => reload::measure(context),
             Self::Instructions => instructions::measure(),
+            Self::Neighbours => neighbours::measure(context),
+            Self::Shares => fair_shares::measure(context),
+            Self::Overload => overload::measure(context),
+            Self::Held => held::measure(context),
+            Self::LimitsReload => limit_reloads::measure(context),
         }
     }
 }

@@ -1,0 +1,198 @@
+//! One run of the noisy neighbour: who asks how much, and how long the others waited.
+
+use std::{
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Outcome,
+    compare::count,
+    delay_backend::{DelayBackend, request},
+    inputs::generator,
+    mixed_load::{Answers, MixedLoad, Source},
+    neighbours::SERVICE_TIME,
+    nuisance::{Habit, Nuisance},
+    statistics::quantile,
+};
+
+/// Connections of one side. With 10 s in a queue at HAProxy the noisy tenant holds them all.
+const CONNECTIONS_MAX: usize = 4_000;
+/// For a nuisance to take what it can get.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Until all that a run left behind is gone.
+const QUIET_MAX: Duration = Duration::from_secs(40);
+/// A backend that had nothing to do for this long has nothing more to come.
+const QUIET: Duration = Duration::from_millis(300);
+/// Service times above are those of polls: what they hold is bounded by a limit, and no mean of anything.
+const POLL_MIN: Duration = Duration::from_secs(10);
+
+/// What the noisy tenant does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Noise {
+    /// Requests at a rate.
+    Load {
+        per_second: f64,
+        service_time: Duration,
+        /// From and to which share of the run's time.
+        part: (f64, f64),
+    },
+    /// Clients that hold something.
+    Habit { clients: usize, habit: Habit },
+}
+
+/// Tenants and what they ask.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'s> {
+    pub(crate) others: &'s [u64],
+    /// All together.
+    pub(crate) others_per_second: f64,
+    /// The noisy tenant.
+    pub(crate) loud: u64,
+    pub(crate) noise: Noise,
+}
+
+/// What the others saw, in milliseconds.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    /// Mean of all requests that were served, the noisy tenant's included.
+    pub(crate) service_time: f64,
+    /// Of the others: refused, broken off or unanswered.
+    pub(crate) lost: u64,
+}
+
+/// Lets a proxy learn service times and open its connections.
+///
+/// # Errors
+///
+/// When it fails.
+pub(crate) fn warm_up(
+    address: SocketAddr,
+    backend: &DelayBackend,
+    scene: &Scene<'_>,
+) -> Outcome<()> {
+    scene.run(address, backend, false, SETTLE).map(|_| ())
+}
+
+impl Scene<'_> {
+    /// Runs it once, with the noise or without; afterwards the backend is quiet.
+    ///
+    /// # Errors
+    ///
+    /// When a proxy fails, or the backend does not come to rest.
+    pub(crate) fn run(
+        &self,
+        address: SocketAddr,
+        backend: &DelayBackend,
+        noisy: bool,
+        time: Duration,
+    ) -> Outcome<Run> {
+        backend.forget();
+        let nuisance = match self.noise {
+            Noise::Habit { clients, habit } if noisy => {
+                let nuisance = Nuisance::start(address, self.loud, clients, habit)?;
+                thread::sleep(SETTLE);
+                Some(nuisance)
+            }
+            _ => None,
+        };
+        let (others, theirs) = self.requests();
+        let mut sources = vec![Source {
+            requests: &others,
+            per_second: self.others_per_second,
+            connections: 64,
+            connections_max: CONNECTIONS_MAX,
+            active: Duration::ZERO..time,
+            awaited: true,
+        }];
+        if let Noise::Load {
+            per_second, part, ..
+        } = self.noise
+            && noisy
+        {
+            sources.push(Source {
+                requests: &theirs,
+                per_second,
+                connections: 64,
+                connections_max: CONNECTIONS_MAX,
+                active: time.mul_f64(part.0)..time.mul_f64(part.1),
+                awaited: false,
+            });
+        }
+        let load = MixedLoad {
+            address,
+            sources,
+            time,
+            drain_max: Duration::from_secs(15),
+            spread: true,
+        };
+        let answers = load.run()?;
+        drop(nuisance);
+        let run = result(answers.into_iter().next().unwrap_or_default(), backend);
+        quiet(backend)?;
+        Ok(run)
+    }
+
+    /// Of the others in an order of chance, and of the noisy one.
+    fn requests(&self) -> (Vec<String>, Vec<String>) {
+        let query = |time: Duration| format!("delay_ms={}", time.as_millis());
+        let normal = query(SERVICE_TIME);
+        let mut rng = generator();
+        let others = (0..10_000)
+            .filter_map(|_| rng.choice(self.others))
+            .map(|&tenant| request(tenant, &normal))
+            .collect();
+        let theirs = match self.noise {
+            Noise::Load { service_time, .. } => vec![request(self.loud, &query(service_time))],
+            Noise::Habit { .. } => Vec::new(),
+        };
+        (others, theirs)
+    }
+}
+
+fn result(mut answers: Answers, backend: &DelayBackend) -> Run {
+    let service = SERVICE_TIME.as_secs_f64() * 1e3;
+    let lost = answers.failed();
+    let mut wait = |q| quantile(&mut answers.microseconds, q) / 1e3 - service;
+    Run {
+        p50: wait(0.5),
+        p99: wait(0.99),
+        service_time: mean_service_time(backend),
+        lost,
+    }
+}
+
+fn mean_service_time(backend: &DelayBackend) -> f64 {
+    let served = backend.served();
+    let times = served
+        .iter()
+        .map(|one| one.delay)
+        .filter(|&time| time < POLL_MIN);
+    let (total, number) = times.fold((Duration::ZERO, 0), |(total, number), time| {
+        (total + time, number + 1)
+    });
+    total.as_secs_f64() * 1e3 / count(number).max(1.0)
+}
+
+/// Waits until the backend is at rest.
+///
+/// # Errors
+///
+/// When it does not come to rest.
+pub(crate) fn quiet(backend: &DelayBackend) -> Outcome<()> {
+    let end = Instant::now() + QUIET_MAX;
+    let mut since = Instant::now();
+    while since.elapsed() < QUIET {
+        if backend.in_flight() > 0 {
+            since = Instant::now();
+        }
+        if Instant::now() > end {
+            return Err(format!("{} requests stay at the backend", backend.in_flight()).into());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}

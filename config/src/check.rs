@@ -4,9 +4,11 @@
 //! checked with whatever could be read, so that one mistake hides no other.
 
 mod access;
+mod limits;
 mod listeners;
 mod pools;
 mod process;
+mod queue;
 mod requests;
 mod routes;
 mod secrets;
@@ -32,13 +34,18 @@ pub(crate) fn check(
     let admin = listeners::read_admin(&file, &listeners, sources, report);
     let trusted_proxies = process::read_trusted_proxies(&file, report);
     let client = process::read_client(&file, report);
-    let pools = pools::read(&file, report);
+    let overload = process::read_overload(&file, report);
+    let clients_max = process::read_clients_max(&file, report);
+    let mut pools = pools::read(&file, overload.held_bytes_max, report);
     let tenants = tenants::read(&file, sources, report);
     let services = services::read(&file, &pools, &trusted_proxies, report);
     pools::warn_of_unused(&pools, &services, report);
+    queue::settle_wait_max(&mut pools, &services, report);
+    tenants::warn_of_useless_weights(&tenants, &pools, report);
     let affinity_keys = access::read_affinity_keys(&file, sources, report);
     let access_log = access::read_access_log(&file, report);
-    let (routes, register, register_source) = routes::build(tenants, &services, report)?;
+    let (routes, register, register_source) = routes::build(&tenants, &services, report)?;
+    let weights = tenants.weights(&register);
     Some(Snapshot {
         hash: [0; 32],
         listeners: listeners
@@ -60,5 +67,8 @@ pub(crate) fn check(
         pools: pools.into_iter().map(|pool| Arc::new(pool.value)).collect(),
         affinity_keys,
         access_log,
+        overload,
+        clients_max,
+        weights,
     })
 }

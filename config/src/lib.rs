@@ -34,10 +34,12 @@ pub use networks::{Network, NetworkError, Networks};
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
 pub use snapshot::{
-    AccessLog, Admin, AdminToken, Affinity, AffinityKey, Certificate, CertificateSet,
-    ClientAddress, ClientPolicy, HeaderPart, HeaderValue, Health, Isolation, Listener, Pool,
-    PoolTimeouts, Service, Snapshot,
+    AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
+    ClientAddress, ClientLimit, ClientPolicy, Cost, FairBy, HeaderPart, HeaderValue, Health,
+    Isolation, Listener, Over, Overload, Pool, PoolTimeouts, QueuePolicy, RATE_PER_SECOND_MAX,
+    Service, ServiceLimits, Snapshot, TenantLimit, Weights,
 };
+pub use units::{spell_duration, spell_rate, spell_size};
 
 /// Where a config is looked for when none is named, in this order.
 pub const DEFAULT_PATHS: [&str; 2] = ["schleuse.yaml", "/etc/schleuse/schleuse.yaml"];

@@ -1,6 +1,7 @@
 //! Typed access to one section of the file. Which keys it may have, what they hold, their bounds and their defaults come
 //! from [`mod@crate::reference`]; what is wrong is noted, and reading goes on with the default so that all is found at once.
 
+mod bounded;
 mod names;
 mod scalar;
 
@@ -8,10 +9,11 @@ use std::time::Duration;
 
 use crate::{
     problem::{Place, Report},
-    reference::{DefaultValue, KeyDoc, Kind, keys_of},
+    reference::{DefaultValue, KeyDoc, Kind, home_of, keys_of},
+    snapshot::Burst,
     spelling::did_you_mean,
     tree::{Node, Value},
-    units::{Fault, quoted},
+    units::{Fault, parse_burst, parse_request_rate, quoted},
 };
 
 pub(crate) use names::{Entry, entries};
@@ -20,6 +22,8 @@ pub(crate) use scalar::{text_of, written};
 /// One mapping of the file whose keys are known, unique and not empty.
 #[derive(Debug)]
 pub(crate) struct Section<'n, 't> {
+    /// As the reference names it.
+    pattern: &'static str,
     keys: &'static [&'static KeyDoc],
     /// The path for messages, as `pools.wohngeld`.
     pub(crate) at: String,
@@ -45,8 +49,14 @@ pub(crate) struct Placed<T> {
 
 impl<'n, 't> Section<'n, 't> {
     /// Reads `node` as the section `pattern` of the reference. Whatever is no key of it is noted.
-    pub(crate) fn open(node: &'n Node<'t>, pattern: &str, at: String, report: &mut Report) -> Self {
+    pub(crate) fn open(
+        node: &'n Node<'t>,
+        pattern: &'static str,
+        at: String,
+        report: &mut Report,
+    ) -> Self {
         let mut section = Self {
+            pattern,
             keys: keys_of(pattern),
             at,
             place: node.place,
@@ -72,8 +82,9 @@ impl<'n, 't> Section<'n, 't> {
     }
 
     /// A section that was not written: all defaults.
-    pub(crate) fn absent(pattern: &str, at: String, place: Place) -> Self {
+    pub(crate) fn absent(pattern: &'static str, at: String, place: Place) -> Self {
         Self {
+            pattern,
             keys: keys_of(pattern),
             at,
             place,
@@ -87,7 +98,9 @@ impl<'n, 't> Section<'n, 't> {
             "write the keys out: merge keys are no part of YAML 1.2".to_owned()
         } else {
             let known = self.keys.iter().map(|doc| doc.key());
-            did_you_mean(name, known.clone()).unwrap_or_else(|| {
+            let likely = home_of(name, self.pattern);
+            let likely = likely.or_else(|| did_you_mean(name, known.clone()));
+            likely.unwrap_or_else(|| {
                 format!(
                     "remove it; known here: {}",
                     known.collect::<Vec<_>>().join(", ")
@@ -119,6 +132,11 @@ impl<'n, 't> Section<'n, 't> {
         self.node(key).is_some()
     }
 
+    /// Whether it is not there or no mapping, which was noted.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.absent
+    }
+
     /// Where to point at for `key`: at its value, or at the section that lacks it.
     pub(crate) fn place_of(&self, key: &str) -> Place {
         self.node(key).map_or(self.place, |node| node.place)
@@ -144,7 +162,7 @@ impl<'n, 't> Section<'n, 't> {
     }
 
     /// The section behind `key`; all defaults when it is not written.
-    pub(crate) fn section(&self, key: &str, pattern: &str, report: &mut Report) -> Self {
+    pub(crate) fn section(&self, key: &str, pattern: &'static str, report: &mut Report) -> Self {
         match self.required(key, report) {
             Some(node) => Self::open(node, pattern, self.path(key), report),
             None => Self::absent(pattern, self.path(key), self.place),
@@ -301,18 +319,35 @@ impl<'n, 't> Section<'n, 't> {
     }
 
     pub(crate) fn duration(&self, key: &str, report: &mut Report) -> Duration {
-        self.value(key, report, scalar::parse_bounded_duration)
-            .unwrap_or_default()
+        self.optional_duration(key, report).unwrap_or_default()
     }
 
     pub(crate) fn size(&self, key: &str, report: &mut Report) -> u64 {
-        self.value(key, report, scalar::parse_bounded_size)
-            .unwrap_or_default()
+        self.optional_size(key, report).unwrap_or_default()
     }
 
     pub(crate) fn rate(&self, key: &str, report: &mut Report) -> u64 {
         self.value(key, report, scalar::parse_bounded_rate)
             .unwrap_or_default()
+    }
+
+    /// In requests per second; none: not written, and there is no default.
+    pub(crate) fn request_rate(&self, key: &str, report: &mut Report) -> Option<f64> {
+        self.value(key, report, |text, _| parse_request_rate(text))
+    }
+
+    pub(crate) fn burst(&self, key: &str, report: &mut Report) -> Option<Burst> {
+        self.value(key, report, |text, _| parse_burst(text))
+    }
+
+    /// None: not written, and its default is no duration.
+    pub(crate) fn optional_duration(&self, key: &str, report: &mut Report) -> Option<Duration> {
+        self.value(key, report, scalar::parse_bounded_duration)
+    }
+
+    /// None: not written, and its default is no size.
+    pub(crate) fn optional_size(&self, key: &str, report: &mut Report) -> Option<u64> {
+        self.value(key, report, scalar::parse_bounded_size)
     }
 
     pub(crate) fn percent(&self, key: &str, report: &mut Report) -> u32 {

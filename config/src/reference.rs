@@ -5,6 +5,7 @@
 //! items of a list.
 
 mod document;
+mod limits;
 mod pools;
 mod services;
 mod top;
@@ -13,7 +14,10 @@ use std::{collections::HashMap, fmt, sync::LazyLock, time::Duration};
 
 pub use document::document;
 
-use crate::units::{spell_duration, spell_size};
+use crate::{
+    snapshot::RATE_PER_SECOND_MAX,
+    units::{BURST_REQUESTS_MAX, RATE_PER_HOUR_MIN, spell_duration, spell_rate, spell_size},
+};
 
 /// One key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +65,10 @@ pub enum Kind {
     Rate(u64, u64),
     /// Whole percent, between these bounds.
     Percent(u64, u64),
+    /// Requests per second, minute or hour, with decimals.
+    RequestRate,
+    /// A whole number of requests, or a duration: what the rate gives in that time.
+    Burst,
 }
 
 /// What holds when a key is left out.
@@ -100,12 +108,29 @@ impl fmt::Display for Kind {
                 range(f, "rate", &format!("{min}/s"), &format!("{max}/s"))
             }
             Self::Percent(min, max) => range(f, "share", &format!("{min}%"), &format!("{max}%")),
+            Self::RequestRate => range(
+                f,
+                "requests per time",
+                &format!("{RATE_PER_HOUR_MIN}/h"),
+                &spell_rate(RATE_PER_SECOND_MAX),
+            ),
+            Self::Burst => write!(f, "whole number, 1 to {BURST_REQUESTS_MAX}, or duration"),
         }
     }
 }
 
-static KEYS: LazyLock<Vec<KeyDoc>> =
-    LazyLock::new(|| [top::KEYS, services::KEYS, pools::KEYS, top::LAST_KEYS].concat());
+static KEYS: LazyLock<Vec<KeyDoc>> = LazyLock::new(|| {
+    [
+        top::KEYS,
+        services::KEYS,
+        limits::SERVICE_KEYS,
+        pools::KEYS,
+        limits::POOL_KEYS,
+        limits::PROCESS_KEYS,
+        top::LAST_KEYS,
+    ]
+    .concat()
+});
 
 static CHILDREN: LazyLock<HashMap<&'static str, Vec<&'static KeyDoc>>> = LazyLock::new(|| {
     let mut children: HashMap<&'static str, Vec<&'static KeyDoc>> = HashMap::new();
@@ -123,6 +148,32 @@ pub fn reference() -> &'static [KeyDoc] {
 /// The keys of one section, as `pools.NAME`; the top level is empty.
 pub(crate) fn keys_of(section: &str) -> &'static [&'static KeyDoc] {
     CHILDREN.get(section).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Where `key` belongs that somebody wrote into `section`, which has none: above it, beside it or below it.
+pub(crate) fn home_of(key: &str, section: &str) -> Option<String> {
+    let has_key = |section: &str| keys_of(section).iter().any(|doc| doc.key() == key);
+    let above = match section.rsplit_once('.') {
+        Some((above, _)) => above,
+        None if section.is_empty() => return home_below(key, section, section),
+        None => "",
+    };
+    if has_key(above) {
+        let name = section.rsplit('.').next().unwrap_or(section);
+        return Some(format!("write it beside `{name}`, not into it"));
+    }
+    home_below(key, section, section).or_else(|| home_below(key, above, section))
+}
+
+/// The sections right below `parent` that have `key`, `except` left out.
+fn home_below(key: &str, parent: &str, except: &str) -> Option<String> {
+    let homes: Vec<_> = keys_of(parent)
+        .iter()
+        .filter(|doc| doc.kind == Kind::Section && doc.path != except)
+        .filter(|doc| keys_of(doc.path).iter().any(|inner| inner.key() == key))
+        .map(|doc| format!("`{}`", doc.key()))
+        .collect();
+    (!homes.is_empty()).then(|| format!("write it into {}", homes.join(" or ")))
 }
 
 impl KeyDoc {

@@ -3,11 +3,18 @@
 //! Nothing here runs: no locks, no counters, no sockets. Runtime state lives in the proxy and is keyed by the names and
 //! addresses found here, so that it outlives the snapshot.
 
+mod limits;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use schleuse_core::{PoolPolicy, Register, Routes};
+use schleuse_core::{PoolPolicy, Register, Routes, TenantId};
 
 use crate::networks::Networks;
+
+pub use limits::{
+    Burst, ClientLimit, Cost, FairBy, Over, Overload, QueuePolicy, RATE_PER_SECOND_MAX,
+    ServiceLimits, TenantLimit,
+};
 
 /// The whole configuration, checked and indexed.
 #[derive(Debug)]
@@ -40,6 +47,39 @@ pub struct Snapshot {
     pub affinity_keys: Vec<AffinityKey>,
     /// What the access log says.
     pub access_log: AccessLog,
+    /// What the process may use before it begins to refuse.
+    pub overload: Overload,
+    /// Client networks whose rate is remembered at once.
+    pub clients_max: u32,
+    /// Of the tenants that have a weight of their own.
+    pub weights: Weights,
+}
+
+impl Snapshot {
+    /// What a tenant counts when tenants share a pool: its own weight, else its inhabitants. At least 1.
+    pub fn weight(&self, tenant: TenantId) -> u64 {
+        let own = self.weights.find(tenant);
+        own.unwrap_or_else(|| self.register.population(tenant))
+            .max(1)
+    }
+}
+
+/// Weights that the operator wrote; few, so a binary search beats a hash.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Weights(Vec<(TenantId, u64)>);
+
+impl Weights {
+    /// Of these tenants; of those that stand twice, one wins.
+    pub fn new(mut weights: Vec<(TenantId, u64)>) -> Self {
+        weights.sort_unstable();
+        Self(weights)
+    }
+
+    /// The weight of a tenant that has one of its own.
+    pub fn find(&self, tenant: TenantId) -> Option<u64> {
+        let at = self.0.binary_search_by_key(&tenant, |(known, _)| *known);
+        self.0.get(at.ok()?).map(|(_, weight)| *weight)
+    }
 }
 
 /// One address of the public side.
@@ -112,6 +152,14 @@ pub struct ClientPolicy {
     pub body_idle_max: Duration,
     /// Least average over ten seconds of waiting for a body, bytes per second; 0 switches it off.
     pub body_rate_min: u64,
+    /// Connections of all clients.
+    pub connections_max: u32,
+    /// Connections of one client network; trusted proxies excepted.
+    pub connections_per_network_max: u32,
+    /// Leading bits of an IPv4 address that make a client network.
+    pub ipv4_prefix: u8,
+    /// Leading bits of an IPv6 address that make a client network.
+    pub ipv6_prefix: u8,
 }
 
 /// One online service, as its Land built it for all.
@@ -143,6 +191,18 @@ pub struct Service {
     pub isolation: Isolation,
     /// Whether the tenant cookie is set once the tenant was found by another way.
     pub tenant_cookie: bool,
+    /// What one tenant and one client network may ask.
+    pub limits: ServiceLimits,
+    /// Routes that cost more than others; the first that applies counts.
+    pub costs: Vec<Cost>,
+}
+
+impl Service {
+    /// What a request costs in ordinary ones. `path` is raw, without the tenant's segment and without the query.
+    pub fn cost(&self, method: &str, path: &str) -> u32 {
+        let cost = self.costs.iter().find(|cost| cost.applies(method, path));
+        cost.map_or(1, |cost| cost.cost)
+    }
 }
 
 /// A value with placeholders, cut into its parts once.
@@ -199,6 +259,10 @@ pub struct Pool {
     pub endpoints: Vec<SocketAddr>,
     /// What the core decides by.
     pub policy: PoolPolicy,
+    /// How requests wait for a seat.
+    pub queue: QueuePolicy,
+    /// Tunnels and other streams per endpoint, beside the seats.
+    pub streams_max: u32,
     /// Connections per endpoint, idle and active, over all workers.
     pub connections_max: u32,
     /// Deadlines towards the endpoint.

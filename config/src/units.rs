@@ -3,7 +3,14 @@
 //! A bare number is refused with its likely spellings, because whoever guesses a unit guesses wrong once: elsewhere a
 //! default without one became nanoseconds. There is one spelling per quantity, so that two configs compare by eye.
 
+mod rate;
+
 use std::time::Duration;
+
+pub use rate::spell_rate;
+pub(crate) use rate::{
+    BURST_REQUESTS_MAX, RATE_PER_HOUR_MIN, parse_burst, parse_request_rate, spell_decimal,
+};
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +128,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// The shortest spelling of a duration.
-pub(crate) fn spell_duration(duration: Duration) -> String {
+pub fn spell_duration(duration: Duration) -> String {
     if duration.is_zero() {
         return "0s".to_owned();
     }
@@ -130,7 +137,7 @@ pub(crate) fn spell_duration(duration: Duration) -> String {
 }
 
 /// The shortest spelling of a size.
-pub(crate) fn spell_size(bytes: u64) -> String {
+pub fn spell_size(bytes: u64) -> String {
     spell(bytes, &SIZE_UNITS)
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use schleuse_config::{Isolation, Pool, Service};
 use schleuse_core::{
-    EndpointId, Failure, Outcome, Refusal, RegionalKey, affinity::SessionCookie,
+    EndpointId, Failure, Outcome, Refusal, RegionalKey, Timestamp, affinity::SessionCookie,
     identify::Identified,
 };
 use schleuse_http1::{BodyLength, HeadLimits, Known, RequestHead, ResponseHead, ResponseTo};
@@ -27,11 +27,12 @@ use crate::{
     exchange::{Answer, BodyIn, ClientError, Responder, http1::lend},
     gateway::TENANT_COOKIE,
     outgoing,
+    prefetch::{Prefetched, is_grpc_type},
     registry::HeldSlot,
     socket::is_local_shortage,
     upstream::{
         Group, Upstream, idle,
-        relay::{Compose, Fault, Outgoing, RelayPolicy, Relayed, relay},
+        relay::{Compose, Course, Fault, Outgoing, RelayPolicy, Relayed, relay},
     },
 };
 
@@ -65,6 +66,9 @@ pub async fn run<B: BodyIn, R: Responder>(
         return Err(Some(Refusal::NoEndpoint));
     };
     let session = session(context, forwarding, config);
+    let body = &mut Prefetched::new(body);
+    let filled = body.fill(forwarding.head, forwarding.service.body_bytes_max);
+    filled.await.map_err(|fault| judge(&fault).1)?;
     let mut tried: SmallVec<[EndpointId; 4]> = SmallVec::new();
     loop {
         let slot = pool
@@ -75,6 +79,7 @@ pub async fn run<B: BodyIn, R: Responder>(
             forwarding,
             config,
             session,
+            started: slot.started(),
             slot: Some(slot),
         };
         let failed = match attempt.run(body, responder).await {
@@ -113,6 +118,7 @@ struct Attempt<'a, 'e, 'f> {
     forwarding: &'a Forwarding<'f>,
     config: &'a Pool,
     session: Option<SessionCookie>,
+    started: Timestamp,
     slot: Option<HeldSlot<'a>>,
 }
 
@@ -122,22 +128,11 @@ impl Attempt<'_, '_, '_> {
         body: &mut B,
         responder: &mut R,
     ) -> Result<(), Failed> {
-        let started = if self.context.learnt.attempts == 0 {
-            self.context.started
-        } else {
-            clock::now()
-        };
         self.note_attempt();
         let written = AtomicBool::new(false);
         let relayed = self.relay(body, responder, &written).await;
-        let status = self.context.learnt.status;
         match relayed {
             Ok((relayed, upstream)) => {
-                let first_byte = relayed.first_byte_at - started;
-                self.context.learnt.first_byte = Some(first_byte);
-                if let Some(slot) = self.slot.take() {
-                    slot.depart(Outcome::Answered { status, first_byte });
-                }
                 if relayed.reusable {
                     upstream.park(self.group(), self.config.timeouts.keepalive);
                 } else {
@@ -339,9 +334,15 @@ struct ComposeAnswer<'c, 'a, 'e, 'f> {
 }
 
 impl Compose for ComposeAnswer<'_, '_, '_, '_> {
-    fn begin<R: Responder>(&mut self, responder: &mut R, head: &ResponseHead) {
+    fn begin<R: Responder>(
+        &mut self,
+        responder: &mut R,
+        head: &ResponseHead,
+    ) -> Result<Course, Fault> {
         let attempt = &mut *self.attempt;
-        attempt.context.learnt.status = head.status();
+        let learnt = &mut attempt.context.learnt;
+        learnt.status = head.status();
+        learnt.first_byte = Some(clock::recent() - attempt.started);
         let tenant_cookie = attempt.tenant_cookie();
         let affinity_cookie = attempt.affinity_cookie();
         let mut fields: SmallVec<[(&str, &[u8]); 3]> = SmallVec::new();
@@ -351,21 +352,52 @@ impl Compose for ComposeAnswer<'_, '_, '_, '_> {
         if attempt.context.edge.leaving() {
             responder.close_after();
         }
-        if head.status() == 101
-            && let Some(slot) = attempt.slot.take()
-        {
-            slot.depart(Outcome::Released); // a tunnel is no longer a request that a seat is for
-        }
         let answer = Answer {
             status: head.status(),
             upstream: Some(head),
             fields: &fields,
         };
         responder.begin(&answer, head.body());
+        Ok(attempt.course(head))
+    }
+
+    fn complete(&mut self) {
+        let attempt = &mut *self.attempt;
+        let learnt = &attempt.context.learnt;
+        if let Some(slot) = attempt.slot.take() {
+            slot.depart(Outcome::Answered {
+                status: learnt.status,
+                first_byte: learnt.first_byte.unwrap_or_default(),
+            });
+        }
     }
 }
 
+/// Whether an answer is a stream: a tunnel, server-sent events, gRPC (of which nothing tells a call from a stream).
+fn streams(head: &ResponseHead) -> bool {
+    const EVENTS: &[u8] = b"text/event-stream";
+    let of_events = |kind: &[u8]| {
+        kind.get(..EVENTS.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(EVENTS))
+    };
+    head.status() == 101
+        || head
+            .get(Known::ContentType)
+            .is_some_and(|kind| of_events(kind) || is_grpc_type(kind))
+}
+
 impl Attempt<'_, '_, '_> {
+    /// A stream is no longer a request that a seat is for.
+    fn course(&mut self, head: &ResponseHead) -> Course {
+        if !streams(head) {
+            return Course::Answer;
+        }
+        if let Some(slot) = self.slot.take() {
+            slot.depart(Outcome::Released);
+        }
+        Course::Stream
+    }
+
     /// Carries the tenant through the rest of a form, once it was found by another way.
     fn tenant_cookie(&self) -> Option<String> {
         let Identified {
@@ -421,6 +453,7 @@ fn judge(fault: &Fault) -> (Outcome, Option<Refusal>) {
         Fault::Client(ClientError::Expired(_)) => (Abandoned, Some(Refusal::ClientTooSlow)),
         Fault::TooLarge => (Abandoned, Some(Refusal::BodyTooLarge)),
         Fault::Crowded => (Abandoned, Some(Refusal::ConnectionsFull)),
+        Fault::StreamsFull => (Abandoned, Some(Refusal::PoolFull)),
         Fault::Exhausted => (Abandoned, Some(Refusal::Exhausted)),
         Fault::Unreachable => (By(Failure::Connect), Some(Refusal::ConnectFailed)),
         Fault::Reset => (By(Failure::Reset), Some(Refusal::UpstreamReset)),

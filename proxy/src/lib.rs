@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod outgoing;
 pub mod pace;
 pub mod pool_metrics;
+pub mod prefetch;
 pub mod probe;
 pub mod reference;
 pub mod registry;

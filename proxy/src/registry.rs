@@ -16,7 +16,8 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use schleuse_core::{
-    Admission, EndpointId, Mode, Outcome, PoolState, Refusal, Slot, endpoint::EndpointView,
+    Admission, EndpointId, Mode, Outcome, PoolState, Refusal, Slot, Timestamp,
+    endpoint::EndpointView,
 };
 
 use crate::{
@@ -241,6 +242,13 @@ impl HeldSlot<'_> {
     /// Whose seat it is.
     pub fn endpoint(&self) -> Option<EndpointId> {
         self.slot.as_ref().map(|slot| slot.endpoint)
+    }
+
+    /// When it was taken.
+    pub fn started(&self) -> Timestamp {
+        self.slot
+            .as_ref()
+            .map_or_else(clock::recent, |slot| slot.started)
     }
 
     /// The endpoint's connections.

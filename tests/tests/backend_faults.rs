@@ -5,7 +5,7 @@ use std::sync::{Mutex, mpsc};
 
 use schleuse_tests::{Client, Edge, Origin, eventually};
 
-use crate::one_service::{POST, amt, before, label, refusal};
+use crate::one_service::{POST, PREFETCH_BYTES, amt, before, label, refusal};
 
 /// Sends `answer` to whatever asks for `/bad`, and the number of the connection to all others.
 fn lying(answer: &'static str) -> Origin {
@@ -405,9 +405,13 @@ fn an_early_answer_is_whole_at_the_client_while_its_upload_goes_on() {
     });
     let edge = before(&[origin.address()], "");
     let mut client = edge.connect();
-    client.send("POST / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: 6\r\n\r\nabc");
+    let half = "x".repeat(PREFETCH_BYTES);
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: {}\r\n\r\n{half}",
+        2 * half.len()
+    ));
     assert_eq!(client.response().text(), "early");
-    client.send("def");
+    client.send(half);
     // The rest is read away, and the connection serves the next request.
     client.send("GET /../x HTTP/1.1\r\nHost: amt.example\r\n\r\n");
     assert_eq!(client.response().status, 400);

@@ -21,6 +21,7 @@ mod one_service;
 mod protocol;
 mod reload;
 mod reload_swaps;
+mod seats;
 mod second_look;
 mod slow_clients;
 mod stopping;

@@ -9,6 +9,15 @@ use schleuse_tests::{Edge, Response, RunningEdge};
 pub(crate) const POST: &str =
     "POST /bad HTTP/1.1\r\nHost: amt.example\r\nContent-Length: 3\r\n\r\nabc";
 
+/// So much of a longer body must be there before its request goes to a backend.
+pub(crate) const PREFETCH_BYTES: usize = 16 * 1024;
+
+/// A chunk after which the request goes to the backend; ends in `fair` and CRLF.
+pub(crate) fn fair_chunk() -> String {
+    let filling = "x".repeat(PREFETCH_BYTES - 4);
+    format!("{PREFETCH_BYTES:x}\r\n{filling}fair\r\n")
+}
+
 /// The service, with options of its own and of its pool.
 pub(crate) fn amt(endpoints: &[SocketAddr], service: &str, pool: &str) -> Edge {
     Edge::new()

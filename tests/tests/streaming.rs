@@ -281,11 +281,12 @@ fn a_piece_of_an_answer_passes_before_the_next_one_exists() {
 
 #[test]
 fn a_piece_of_an_upload_passes_before_the_next_one_exists() {
+    const PIECE: usize = 16 * 1024; // what the proxy wants to see before it asks for a seat
     let (tell, told) = mpsc::channel();
     let (address, backend) = bare(move |mut tcp| {
         skip_head(&mut tcp);
         for _ in 0..3 {
-            let mut piece = [0; 3];
+            let mut piece = vec![0; PIECE];
             tcp.read_exact(&mut piece).unwrap();
             tell.send(piece).unwrap();
         }
@@ -294,10 +295,13 @@ fn a_piece_of_an_upload_passes_before_the_next_one_exists() {
     });
     let edge = edge(address).start();
     let mut client = edge.connect();
-    client.send("PUT / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: 9\r\n\r\n");
-    for piece in [*b"one", *b"two", *b"six"] {
-        client.send(piece);
-        assert_eq!(told.recv().unwrap(), piece);
+    let length = 3 * PIECE;
+    client.send(format!(
+        "PUT / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: {length}\r\n\r\n"
+    ));
+    for fill in [b'1', b'2', b'3'] {
+        client.send(vec![fill; PIECE]);
+        assert!(told.recv().unwrap() == vec![fill; PIECE]);
     }
     assert_eq!(client.response().text(), "ok");
     backend.join().unwrap();

@@ -6,7 +6,10 @@
 
 use schleuse_tests::{Client, Edge, Origin, Request, Response, RunningEdge};
 
-use crate::vector_file::{octets, rows};
+use crate::{
+    one_service::fair_chunk,
+    vector_file::{octets, rows},
+};
 
 const HEADS: &str = include_str!("vectors/refused_heads.txt");
 const BODIES: &str = include_str!("vectors/refused_bodies.txt");
@@ -152,7 +155,7 @@ fn the_same_chunked_body_is_refused_when_the_backend_has_its_head_already() {
         client.send(
             "POST /11000000/ HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n",
         );
-        client.send("4\r\nfair\r\n");
+        client.send(fair_chunk());
         schleuse_tests::eventually("the backend got the fair part", || {
             let latest = range.origin.connection_count().max(1) - 1;
             range.origin.received(latest).ends_with(b"fair\r\n")

@@ -1,28 +1,51 @@
 //! Pools: endpoints, seats, deadlines, and what the core decides by.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use schleuse_core::{EjectionPolicy, HealthPolicy, PoolPolicy, RetryPolicy};
 
-use super::services::CheckedService;
+use super::{queue, services::CheckedService};
 use crate::{
     hosts::{check_host, check_label, check_path, parse_address},
-    problem::Report,
+    problem::{Place, Report},
     reader::{Entry, Placed, Section},
     snapshot::{Health, Pool, PoolTimeouts},
     units::Fault,
 };
 
-pub(super) fn read(file: &Section<'_, '_>, report: &mut Report) -> Vec<Placed<Pool>> {
+/// A pool, and what only its services can judge.
+#[derive(Debug)]
+pub(super) struct CheckedPool {
+    pub(super) value: Pool,
+    /// Of the name.
+    pub(super) place: Place,
+    pub(super) at: String,
+    /// `queue.wait_max`, where it was written.
+    pub(super) wait_max: Option<Placed<Duration>>,
+}
+
+impl CheckedPool {
+    /// Requests that may be in flight at once.
+    pub(super) fn seats(&self) -> u32 {
+        let endpoints = u32::try_from(self.value.endpoints.len()).unwrap_or(u32::MAX);
+        self.value.policy.concurrency.saturating_mul(endpoints)
+    }
+}
+
+pub(super) fn read(
+    file: &Section<'_, '_>,
+    held_bytes_max: u64,
+    report: &mut Report,
+) -> Vec<CheckedPool> {
     let entries = file.named("pools", report);
     entries
         .into_iter()
-        .map(|entry| read_pool(entry, report))
+        .map(|entry| read_pool(entry, held_bytes_max, report))
         .collect()
 }
 
 pub(super) fn warn_of_unused(
-    pools: &[Placed<Pool>],
+    pools: &[CheckedPool],
     services: &[CheckedService],
     report: &mut Report,
 ) {
@@ -38,7 +61,7 @@ pub(super) fn warn_of_unused(
     }
 }
 
-fn read_pool(entry: Entry<'_, '_>, report: &mut Report) -> Placed<Pool> {
+fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> CheckedPool {
     let Entry {
         name,
         place,
@@ -64,18 +87,22 @@ fn read_pool(entry: Entry<'_, '_>, report: &mut Report) -> Placed<Pool> {
         },
         probed: section.has("health"),
     };
+    let (queue, wait_max) = queue::read(&section, held_bytes_max, report);
     let pool = Pool {
         name: name.into_owned(),
         endpoints,
         policy,
+        queue,
+        streams_max: section.integer("streams_max", report),
         connections_max,
         timeouts: read_timeouts(&section, report),
         health: section.has("health").then(|| read_health(&health, report)),
     };
-    Placed {
+    CheckedPool {
         value: pool,
         place,
         at,
+        wait_max,
     }
 }
 

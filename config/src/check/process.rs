@@ -4,7 +4,7 @@ use crate::{
     networks::{Network, NetworkError, Networks},
     problem::Report,
     reader::Section,
-    snapshot::ClientPolicy,
+    snapshot::{ClientPolicy, Overload},
     units::quoted,
 };
 
@@ -54,6 +54,16 @@ pub(super) fn read_networks(section: &Section<'_, '_>, key: &str, report: &mut R
 
 pub(super) fn read_client(file: &Section<'_, '_>, report: &mut Report) -> ClientPolicy {
     let client = file.section("client", "client", report);
+    let connections_max = client.integer("connections_max", report);
+    let ipv6_prefix = client.integer("ipv6_prefix", report);
+    if ipv6_prefix > 64 {
+        report.warn(
+            client.place_of("ipv6_prefix"),
+            client.path("ipv6_prefix"),
+            "one machine has a whole /64 and is a new client with each of its addresses",
+            "write 64 or less",
+        );
+    }
     ClientPolicy {
         head_bytes_max: usize::try_from(client.size("head_bytes_max", report)).unwrap_or_default(),
         head_fields_max: usize::try_from(client.integer("head_fields_max", report))
@@ -63,5 +73,33 @@ pub(super) fn read_client(file: &Section<'_, '_>, report: &mut Report) -> Client
         idle_max: client.duration("idle_max", report),
         body_idle_max: client.duration("body_idle_max", report),
         body_rate_min: client.rate("body_rate_min", report),
+        connections_max,
+        connections_per_network_max: client.integer_within(
+            "connections_per_network_max",
+            1_000,
+            ("connections_max", connections_max),
+            report,
+        ),
+        ipv4_prefix: prefix(client.integer("ipv4_prefix", report)),
+        ipv6_prefix: prefix(ipv6_prefix),
     }
+}
+
+/// The reference bounds it by the address's length.
+fn prefix(bits: u32) -> u8 {
+    u8::try_from(bits).unwrap_or(u8::MAX)
+}
+
+pub(super) fn read_overload(file: &Section<'_, '_>, report: &mut Report) -> Overload {
+    let section = file.section("overload", "overload", report);
+    Overload {
+        held_bytes_max: section.size("held_bytes_max", report),
+        lag_max: section.duration("lag_max", report),
+        file_handles_percent: section.percent("file_handles", report),
+    }
+}
+
+pub(super) fn read_clients_max(file: &Section<'_, '_>, report: &mut Report) -> u32 {
+    file.section("limits", "limits", report)
+        .integer("clients_max", report)
 }

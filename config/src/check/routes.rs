@@ -22,7 +22,7 @@ use crate::{
 
 /// None: something is wrong, here or before, and was noted.
 pub(super) fn build(
-    tenants: Tenants,
+    tenants: &Tenants,
     services: &[CheckedService],
     report: &mut Report,
 ) -> Option<(Routes, Arc<Register>, Hash)> {
@@ -40,8 +40,8 @@ pub(super) fn build(
     }
     // Without a register hosts can still collide; only what needs to know places is left out.
     let has_register = tenants.register.is_some();
-    let (register, source) = match tenants.register {
-        Some(known) => known,
+    let (register, source) = match &tenants.register {
+        Some((register, source)) => (Arc::clone(register), *source),
         None => (Arc::new(Register::build([], &[]).ok()?), Hash::default()),
     };
     match builder.build(Arc::clone(&register)) {
@@ -93,7 +93,8 @@ fn service_spec(service: &CheckedService) -> ServiceSpec {
 /// A service that no host leads to would never be asked.
 fn check_reached(services: &[CheckedService], overrides: &[Override], report: &mut Report) {
     for service in services {
-        let by_tenant = overrides.iter().any(|tenant| match &tenant.service {
+        let hosting = overrides.iter().filter(|tenant| !tenant.hosts.is_empty());
+        let by_tenant = hosting.into_iter().any(|tenant| match &tenant.service {
             Some(name) => name.value == service.service.name,
             None => true,
         });
@@ -139,6 +140,7 @@ impl<'s> Places<'s> {
             tenant,
             hosts,
             service,
+            ..
         } in overrides
         {
             let key = tenant.value.as_str();

@@ -3,6 +3,8 @@
 use schleuse_core::{Level, PoolIndex, TenantFrom};
 
 use super::{
+    limits,
+    pools::CheckedPool,
     process::read_networks,
     requests::{self, RequestRules},
     tenants::read_hosts,
@@ -13,7 +15,7 @@ use crate::{
     networks::Networks,
     problem::Report,
     reader::{Entry, Placed, Section, text_of, unknown},
-    snapshot::{Affinity, Isolation, Pool, Service},
+    snapshot::{Affinity, Isolation, Service},
     spelling::did_you_mean,
     units::{Fault, quoted},
 };
@@ -43,7 +45,7 @@ impl CheckedService {
 
 pub(super) fn read(
     file: &Section<'_, '_>,
-    pools: &[Placed<Pool>],
+    pools: &[CheckedPool],
     trusted_proxies: &Networks,
     report: &mut Report,
 ) -> Vec<CheckedService> {
@@ -56,7 +58,7 @@ pub(super) fn read(
 
 fn read_service(
     entry: Entry<'_, '_>,
-    pools: &[Placed<Pool>],
+    pools: &[CheckedPool],
     trusted_proxies: &Networks,
     report: &mut Report,
 ) -> CheckedService {
@@ -82,6 +84,15 @@ fn read_service(
         headers_set,
         headers_remove,
     } = requests::read(&section, report);
+    let pool = section
+        .text("pool", report)
+        .and_then(|name| find_pool(&name, pools, report));
+    let pools_by_tenant = read_pools_by_tenant(&section, pools, report);
+    let own_pools = pools_by_tenant.iter().map(|entry| entry.value.1);
+    let used: Vec<_> = own_pools
+        .chain(pool)
+        .filter_map(|pool| pools.get(pool.as_usize()))
+        .collect();
     let service = Service {
         name: name.into_owned(),
         leistung,
@@ -99,6 +110,8 @@ fn read_service(
             _ => Isolation::Service,
         },
         tenant_cookie,
+        limits: limits::read(&section, &used, report),
+        costs: limits::read_costs(&section, report),
     };
     CheckedService {
         service,
@@ -111,10 +124,8 @@ fn read_service(
         hosts: read_hosts(&section, true, report),
         level,
         tenant_from,
-        pool: section
-            .text("pool", report)
-            .and_then(|name| find_pool(&name, pools, report)),
-        pools_by_tenant: read_pools_by_tenant(&section, pools, report),
+        pool,
+        pools_by_tenant,
     }
 }
 
@@ -239,7 +250,7 @@ fn read_affinity(service: &Section<'_, '_>, report: &mut Report) -> Option<Affin
 
 fn read_pools_by_tenant(
     section: &Section<'_, '_>,
-    pools: &[Placed<Pool>],
+    pools: &[CheckedPool],
     report: &mut Report,
 ) -> Vec<Placed<(String, PoolIndex)>> {
     let mut own = Vec::new();
@@ -271,7 +282,7 @@ fn read_pools_by_tenant(
 
 fn find_pool(
     name: &Placed<String>,
-    pools: &[Placed<Pool>],
+    pools: &[CheckedPool],
     report: &mut Report,
 ) -> Option<PoolIndex> {
     let index = pools.iter().position(|pool| pool.value.name == name.value);

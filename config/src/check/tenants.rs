@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use schleuse_core::Register;
+use schleuse_core::{Register, TenantId};
 
+use super::pools::CheckedPool;
 use crate::{
     files::{Hash, Sources},
     hosts::check_host,
     problem::Report,
     reader::{Entry, Placed, Section, text_of},
     register::{Alias, read_register},
-    units::Fault,
+    snapshot::{FairBy, Weights},
+    units::{Fault, quoted},
 };
 
 /// What the section says, and the register if it could be read.
@@ -20,13 +22,26 @@ pub(super) struct Tenants {
     pub(super) overrides: Vec<Override>,
 }
 
-/// One tenant's own hosts.
+impl Tenants {
+    /// By the living keys of the register. A key that is in no row was noted where routes are built.
+    pub(super) fn weights(&self, register: &Register) -> Weights {
+        let weights = self.overrides.iter().filter_map(|tenant| {
+            let weight = tenant.weight.as_ref()?.value;
+            let key = register.place_by_digits(&tenant.tenant.value)?;
+            Some((TenantId::new(key), u64::from(weight)))
+        });
+        Weights::new(weights.collect())
+    }
+}
+
+/// What differs for one tenant.
 #[derive(Debug)]
 pub(super) struct Override {
     /// As written, with the place of the key.
     pub(super) tenant: Placed<String>,
     pub(super) hosts: Vec<Placed<String>>,
     pub(super) service: Option<Placed<String>>,
+    pub(super) weight: Option<Placed<u32>>,
 }
 
 pub(super) fn read(file: &Section<'_, '_>, sources: &mut Sources, report: &mut Report) -> Tenants {
@@ -72,14 +87,65 @@ fn read_override(entry: Entry<'_, '_>, report: &mut Report) -> Override {
         at,
     } = entry;
     let section = Section::open(node, "tenants.overrides.ARS", at.clone(), report);
+    let weight = section
+        .optional_integer("weight", report)
+        .map(|value| Placed {
+            value,
+            place: section.place_of("weight"),
+            at: section.path("weight"),
+        });
+    let service = section.text("service", report);
+    if !section.has("hosts") {
+        note_without_hosts(&section, &name, report);
+    }
     Override {
         hosts: read_hosts(&section, false, report),
-        service: section.text("service", report),
+        service,
+        weight,
         tenant: Placed {
             value: name.into_owned(),
             place,
             at,
         },
+    }
+}
+
+/// An override of the weight alone is fine; one that says nothing, or names a service for no host, is not.
+fn note_without_hosts(section: &Section<'_, '_>, name: &str, report: &mut Report) {
+    if let Some(service) = section.node("service") {
+        let remedy = "write `hosts`, or remove it";
+        let at = section.path("service");
+        report.wrong(service.place, at, "is the service of no host", remedy);
+    } else if !section.has("weight") && !section.is_broken() {
+        let wrong = format!("says nothing of {}", quoted(name));
+        let remedy = "write `hosts` or `weight`, or remove it";
+        report.wrong(section.place, section.at.clone(), wrong, remedy);
+    }
+}
+
+/// A weight is read by pools that are shared by weight, and by no other.
+pub(super) fn warn_of_useless_weights(
+    tenants: &Tenants,
+    pools: &[CheckedPool],
+    report: &mut Report,
+) {
+    let weighs = |pool: &CheckedPool| {
+        matches!(
+            pool.value.queue.fair_by,
+            FairBy::Population | FairBy::SquareRoot
+        )
+    };
+    if pools.is_empty() || pools.iter().any(weighs) {
+        return;
+    }
+    for weight in tenants
+        .overrides
+        .iter()
+        .filter_map(|tenant| tenant.weight.as_ref())
+    {
+        let wrong = "has no effect: every pool has `fair_by: equal` or `none`";
+        let remedy = "write fair_by: population, or remove it";
+        report.warn(weight.place, weight.at.clone(), wrong, remedy);
     }
 }
 

@@ -183,7 +183,10 @@ fn within<T: PartialOrd + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::{DefaultValue, reference};
+    use crate::{
+        reference::{DefaultValue, reference},
+        units::{parse_burst, parse_request_rate},
+    };
 
     #[test]
     fn p23_every_default_passes_the_parser_of_its_key() {
@@ -198,6 +201,8 @@ mod tests {
                 Kind::Size(..) => parse_bounded_size(text, kind).err(),
                 Kind::Rate(..) => parse_bounded_rate(text, kind).err(),
                 Kind::Percent(..) => parse_bounded_percent(text, kind).err(),
+                Kind::RequestRate => parse_request_rate(text).err(),
+                Kind::Burst => parse_burst(text).err(),
                 Kind::Flag => parse_flag(text).err(),
                 Kind::Choice(_) => parse_choice(text, kind).err(),
                 Kind::Choices(_) => {

@@ -30,7 +30,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "pools.NAME.connections_max",
         Kind::Integer(1, 200_000),
         DefaultValue::Otherwise("2 × `concurrency`"),
-        "Connections per endpoint, idle and active, over all workers. At least `concurrency`.",
+        "Connections per endpoint, idle and active, over all workers, those of streams excepted. At least `concurrency`.",
         "40",
     ),
     key(

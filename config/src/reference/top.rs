@@ -161,6 +161,36 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "100",
     ),
     key(
+        "client.connections_max",
+        Kind::Integer(1, 10_000_000),
+        DefaultValue::Value("100000"),
+        "Connections of all clients; further ones are closed when they are accepted.",
+        "100000",
+    ),
+    key(
+        "client.connections_per_network_max",
+        Kind::Integer(1, 10_000_000),
+        DefaultValue::Otherwise("1000, or `connections_max` where that is less"),
+        "Connections of one client network. Not for `trusted_proxies`.",
+        "1000",
+    ),
+    key(
+        "client.ipv4_prefix",
+        // Below, the networks that share a bucket when the table is full (/24, /16) would be the smaller ones.
+        Kind::Integer(16, 32),
+        DefaultValue::Value("32"),
+        "Leading bits of an IPv4 address that make a client network: what shares one client limit.",
+        "32",
+    ),
+    key(
+        "client.ipv6_prefix",
+        // As for IPv4, with /48 and /40.
+        Kind::Integer(40, 128),
+        DefaultValue::Value("64"),
+        "The same for IPv6. A household or a machine has a /64 at least (RFC 6177, RFC 7934), so more bits limit nobody.",
+        "64",
+    ),
+    key(
         "tenants",
         Kind::Section,
         DefaultValue::Required,
@@ -184,7 +214,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
     key(
         "tenants.overrides.ARS.hosts",
         Kind::Texts("host names"),
-        DefaultValue::Required,
+        DefaultValue::Value("[]"),
         "The tenant's own domains: they name the tenant, so that no key is needed.",
         "[antrag.berlin.example]",
     ),
@@ -196,6 +226,14 @@ pub(super) const KEYS: &[KeyDoc] = &[
         ),
         "The service behind these hosts.",
         "wohngeld",
+    ),
+    key(
+        "tenants.overrides.ARS.weight",
+        // Germany has 84 million inhabitants.
+        Kind::Integer(1, 100_000_000),
+        DefaultValue::Otherwise("its inhabitants"),
+        "What the tenant counts when tenants share a pool, in place of its inhabitants. For the office with exactly this key.",
+        "2000000",
     ),
     key(
         "tenants.aliases",

@@ -99,6 +99,8 @@ fn every_example_of_the_reference_has_the_type_it_documents() {
             Kind::Flag => matches!(doc.example, "true" | "false"),
             Kind::Percent(..) => doc.example.ends_with('%'),
             Kind::Choice(words) => words.contains(&doc.example),
+            Kind::RequestRate => doc.example.ends_with("/s"),
+            Kind::Burst => digits || doc.example.ends_with('s'),
             Kind::Text(_) | Kind::Duration(..) | Kind::Size(..) | Kind::Rate(..) => {
                 !doc.example.is_empty()
             }

@@ -15,6 +15,14 @@ fn value_of(kind: Kind) -> BoxedStrategy<String> {
             .boxed(),
         Kind::Size(min, max) => (min..=max).prop_map(|bytes| format!("{bytes}B")).boxed(),
         Kind::Rate(min, max) => (min..=max).prop_map(|bytes| format!("{bytes}B/s")).boxed(),
+        Kind::RequestRate => (1_u32..=1_000_000)
+            .prop_map(|number| format!("{number}/s"))
+            .boxed(),
+        Kind::Burst => prop_oneof![
+            (1_u32..=1_000_000).prop_map(|number| number.to_string()),
+            (1_u32..=3600).prop_map(|seconds| format!("{seconds}s")),
+        ]
+        .boxed(),
         Kind::Flag => any::<bool>().prop_map(|flag| flag.to_string()).boxed(),
         Kind::Choice(words) => prop::sample::select(words).prop_map(str::to_owned).boxed(),
         _ => Just(String::new()).boxed(),
@@ -23,7 +31,18 @@ fn value_of(kind: Kind) -> BoxedStrategy<String> {
 
 /// Any of the single values of a section, each absent or valid; keys that depend on each other are left out.
 fn section_of(section: &'static str) -> impl Strategy<Value = String> {
-    const DEPENDENT: [&str; 4] = ["connections_max", "base", "max", "responsible"];
+    const DEPENDENT: [&str; 10] = [
+        "connections_max",
+        "connections_per_network_max",
+        "base",
+        "max",
+        "responsible",
+        "waiting_per_tenant_max",
+        "bytes_max",
+        "bytes_per_tenant_max",
+        "in_flight",
+        "rate_per_1000_inhabitants",
+    ];
     let lines: Vec<_> = reference()
         .iter()
         .filter(|doc| doc.section() == section && !DEPENDENT.contains(&doc.key()))
@@ -57,13 +76,16 @@ proptest! {
         retry in section_of("pools.NAME.retry"),
         service in section_of("services.NAME"),
         affinity in section_of("services.NAME.affinity"),
+        queue in section_of("pools.NAME.queue").prop_filter("a wait within any timeout", |queue| !queue.contains("wait_max")),
+        tenant in section_of("services.NAME.limits.tenant"),
+        overload in section_of("overload"),
     ) {
         let pool = if pool.is_empty() { pool } else { format!("{pool}, ") };
         let service = if service.is_empty() { service } else { format!("{service}, ") };
         let yaml = format!(
-            "{HEAD}client: {{ {client} }}\naccess_log: {{ {log} }}\n\
-             services:\n  w: {{ {service}hosts: [w.example], responsible: kreis, pool: a, affinity: {{ {affinity} }} }}\n\
-             pools:\n  a: {{ {pool}endpoints: [\"10.0.0.1:80\"], timeouts: {{ {timeouts} }}, ejection: {{ {ejection} }}, retry: {{ {retry} }} }}\n"
+            "{HEAD}client: {{ {client} }}\noverload: {{ {overload} }}\naccess_log: {{ {log} }}\n\
+             services:\n  w: {{ {service}hosts: [w.example], responsible: kreis, pool: a, affinity: {{ {affinity} }}, limits: {{ tenant: {{ rate_per_1000_inhabitants: 1/s, {tenant} }} }} }}\n\
+             pools:\n  a: {{ {pool}endpoints: [\"10.0.0.1:80\"], queue: {{ {queue} }}, timeouts: {{ {timeouts} }}, ejection: {{ {ejection} }}, retry: {{ {retry} }} }}\n"
         );
         let site = Site::new(&yaml);
         let loaded = schleuse_config::load(&site.path("schleuse.yaml"));

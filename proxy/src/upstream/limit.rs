@@ -3,6 +3,10 @@
 //! A connection holds a [`Lease`]; there are never more leases than `connections_max`. Who finds none free first closes
 //! the least recently used idle connection: its own worker's at once, another worker's by asking that worker, which
 //! answers through the freed lease. One atomic per open and close, none per request.
+//!
+//! The connection of a stream (WebSocket, events, gRPC) leaves this count for one of its own: it may stay open for hours,
+//! and the seats that it is outside of need all their connections. The core bounds the streams (`streams_max`), and so
+//! their connections: an endpoint has at most `connections_max` + `streams_max`.
 
 use std::{
     net::SocketAddr,
@@ -27,6 +31,8 @@ pub struct EndpointConnections {
     number: u32,
     address: SocketAddr,
     open: AtomicU32,
+    /// Connections of streams, outside `open`.
+    streams: AtomicU32,
     /// How many wait for a lease.
     wanted: AtomicU32,
     freed: Notify,
@@ -41,6 +47,7 @@ impl EndpointConnections {
             number,
             address,
             open: AtomicU32::new(0),
+            streams: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
             freed: Notify::new(),
             oldest_idle: (0..workers).map(|_| AtomicU64::new(NEVER)).collect(),
@@ -57,9 +64,16 @@ impl EndpointConnections {
         self.number
     }
 
-    /// Connections open now, idle and active.
+    /// Connections open now, idle and active, those of streams included.
     pub fn open(&self) -> u32 {
-        self.open.load(Relaxed)
+        self.open.load(Relaxed) + self.streams.load(Relaxed)
+    }
+
+    fn give_back(&self) {
+        self.open.fetch_sub(1, SeqCst);
+        if self.is_wanted() {
+            self.freed.notify_one();
+        }
     }
 
     /// Whether somebody waits for a lease: then nobody parks.
@@ -90,7 +104,10 @@ impl EndpointConnections {
                 (open < connections_max).then_some(open + 1)
             })
             .ok()
-            .map(|_| Lease(self.clone()))
+            .map(|_| Lease {
+                endpoint: self.clone(),
+                stream: false,
+            })
     }
 
     /// A lease to open a connection with; waits for one, closing idle connections, until [`Limit::Connect`] passes.
@@ -142,20 +159,54 @@ impl Drop for Waiting<'_> {
 
 /// The right to one open connection; given back when dropped.
 #[derive(Debug)]
-pub struct Lease(Arc<EndpointConnections>);
+pub struct Lease {
+    endpoint: Arc<EndpointConnections>,
+    stream: bool,
+}
 
 impl Lease {
     /// Whose it is.
     pub fn endpoint(&self) -> &Arc<EndpointConnections> {
-        &self.0
+        &self.endpoint
+    }
+
+    /// The connection carries a stream from now on to its end: another one may be opened in its place.
+    pub fn become_stream(&mut self) {
+        if !std::mem::replace(&mut self.stream, true) {
+            self.endpoint.streams.fetch_add(1, Relaxed);
+            self.endpoint.give_back();
+        }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, SeqCst);
-        if self.0.is_wanted() {
-            self.0.freed.notify_one();
+        if self.stream {
+            self.endpoint.streams.fetch_sub(1, Relaxed);
+        } else {
+            self.endpoint.give_back();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connection_of_a_stream_leaves_its_place_to_another_one() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let endpoint = Arc::new(EndpointConnections::new(1, address, 1));
+        let mut first = endpoint.try_lease(1).unwrap();
+        assert!(endpoint.try_lease(1).is_none());
+        first.become_stream();
+        first.become_stream();
+        let second = endpoint.try_lease(1).unwrap();
+        assert_eq!(endpoint.open(), 2);
+        drop(first);
+        assert_eq!(endpoint.open(), 1);
+        assert!(endpoint.try_lease(1).is_none());
+        drop(second);
+        assert_eq!(endpoint.open(), 0);
     }
 }

@@ -14,7 +14,6 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use schleuse_core::Timestamp;
 use schleuse_http1::{
     BodyDecoder, BodyLength, HeadLimits, Piece, Reject, ResponseHead, ResponseTo, Trailer,
     encode::{write_chunk_end, write_chunk_head, write_last_chunk},
@@ -25,7 +24,7 @@ use tokio::{
     net::tcp::{ReadHalf, WriteHalf},
 };
 
-use super::Upstream;
+use super::{Upstream, limit::Lease};
 use crate::{
     clock,
     deadlines::{Deadlines, Limit, Stop},
@@ -81,6 +80,9 @@ pub enum Fault {
     /// More interim answers than any backend has reason for.
     #[error("endpoint sent interim answers without end")]
     TooManyInterims,
+    /// A stream would begin, and the endpoint has as many as it may.
+    #[error("endpoint has all the streams it may have")]
+    StreamsFull,
     /// A deadline towards the endpoint passed.
     #[error("endpoint was too slow ({0:?})")]
     Expired(Limit),
@@ -98,8 +100,6 @@ impl From<Stop> for Fault {
 /// What the endpoint answered; everything of it has been handed to the responder but the end.
 #[derive(Debug)]
 pub struct Relayed {
-    /// When the head came.
-    pub first_byte_at: Timestamp,
     /// The answer's trailers.
     pub trailers: Vec<Trailer>,
     /// The connection may serve another request.
@@ -108,10 +108,30 @@ pub struct Relayed {
     pub tunnel: bool,
 }
 
-/// What the caller adds to an answer's head, decided once it is known.
+/// What an answer turns out to be, once its head is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// A request's answer: it is over when it has come.
+    Answer,
+    /// Open for as long as the two like: no deadline for the whole, no connection out of those for requests.
+    Stream,
+}
+
+/// What the caller adds to an answer, decided once it is known.
 pub trait Compose {
     /// Begins the answer at the responder.
-    fn begin<R: Responder>(&mut self, responder: &mut R, head: &ResponseHead);
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the client must get another answer than this one.
+    fn begin<R: Responder>(
+        &mut self,
+        responder: &mut R,
+        head: &ResponseHead,
+    ) -> Result<Course, Fault>;
+
+    /// The endpoint's last byte is here; the client may still have to take it. May be called more than once.
+    fn complete(&mut self);
 }
 
 /// The request as it goes out.
@@ -149,6 +169,7 @@ pub async fn relay<B: BodyIn, R: Responder>(
     let mut answering = Answering {
         reader,
         buf: &mut upstream.buf,
+        lease: &mut upstream.lease,
         asked,
         request_ended: &request_ended,
         deadlines,
@@ -381,6 +402,7 @@ fn write_all(
 struct Answering<'r> {
     reader: ReadHalf<'r>,
     buf: &'r mut BytesMut,
+    lease: &'r mut Lease,
     asked: ResponseTo,
     /// Nothing more of the request will be written.
     request_ended: &'r AtomicBool,
@@ -397,21 +419,24 @@ impl Answering<'_> {
     ) -> Result<Relayed, Fault> {
         let head = self.final_head(responder).await?;
         self.deadlines.clear(Limit::FirstByte);
-        let first_byte_at = clock::now();
-        compose.begin(responder, &head);
+        clock::now(); // what follows asks for the time of this moment
+        let course = compose.begin(responder, &head)?;
+        if course == Course::Stream {
+            self.lease.become_stream();
+            self.deadlines.clear(Limit::Exchange);
+        }
         if head.status() == 101 {
             responder.flush().await?;
             return Ok(Relayed {
-                first_byte_at,
                 trailers: Vec::new(),
                 reusable: false,
                 tunnel: true,
             });
         }
-        let keep_alive = head.keep_alive() && head.body() != BodyLength::UntilClose;
-        let trailers = self.body(head.body(), responder).await?;
+        let keep_alive =
+            head.keep_alive() && head.body() != BodyLength::UntilClose && course == Course::Answer;
+        let trailers = self.body(head.body(), responder, compose).await?;
         Ok(Relayed {
-            first_byte_at,
             trailers,
             reusable: keep_alive,
             tunnel: false,
@@ -459,11 +484,22 @@ impl Answering<'_> {
         &mut self,
         length: BodyLength,
         responder: &mut R,
+        compose: &mut impl Compose,
     ) -> Result<Vec<Trailer>, Fault> {
         let mut decoder = BodyDecoder::new(length);
-        while !decoder.ended() {
-            match decoder.decode(self.buf).map_err(Fault::Invalid)? {
-                Piece::Data(piece) => responder.data(piece).await?,
+        // Handed on only when what follows was looked at: whether a piece is the last one must be known before a slow
+        // client takes it.
+        let mut held: Option<Bytes> = None;
+        loop {
+            let next = decoder.decode(self.buf);
+            if decoder.ended() {
+                compose.complete();
+            }
+            if let Some(piece) = held.take() {
+                responder.data(piece).await?;
+            }
+            match next.map_err(Fault::Invalid)? {
+                Piece::Data(piece) => held = Some(piece),
                 Piece::End => break,
                 Piece::More => {
                     responder.flush().await?;

@@ -30,7 +30,7 @@ use crate::{
     log::{self, Level},
     reference::Reference,
     reload::{Reloaded, Reloader},
-    respond,
+    respond::{self, Refused},
 };
 
 /// Answers the admin listener.
@@ -270,6 +270,6 @@ impl Handler for Admin {
         refusal: Refusal,
         _info: &ConnectionInfo,
     ) {
-        let _ = respond::refuse(responder, refusal, &Reference::new(), None).await;
+        let _ = respond::refuse(responder, &Refused::new(refusal, &Reference::new(), None)).await;
     }
 }

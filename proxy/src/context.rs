@@ -15,6 +15,7 @@ use crate::{
     connection::ConnectionInfo,
     edge::{Edge, Live},
     reference::Reference,
+    respond::RateLimitShown,
 };
 
 /// A request from its head to its end.
@@ -51,6 +52,10 @@ pub struct Learnt {
     pub refusal: Option<Refusal>,
     /// The service whose rules refused it, when no tenant was found.
     pub refused_service: Option<String>,
+    /// When the client may come again, where that is known better than by the refusal alone.
+    pub retry_after: Option<Duration>,
+    /// The rate that refused it.
+    pub rate_limit: Option<RateLimitShown>,
     /// What was wrong with the endpoint's answer.
     pub detail: Option<&'static str>,
     /// The answer broke off.

@@ -22,7 +22,8 @@ use crate::{
     edge::Edge,
     exchange::{Exchange, Parts, Responder},
     forward::{self, Forwarding},
-    forwarding, respond,
+    forwarding,
+    respond::{self, Refused},
 };
 
 /// Name of the cookie that carries the tenant through the rest of a form.
@@ -139,7 +140,14 @@ async fn conclude<R: Responder>(
     let Some(refusal) = reason else { return };
     context.learnt.status = refusal.status();
     // A client that left meanwhile does not see it; the log does.
-    let _ = respond::refuse(responder, refusal, &context.reference, context.head).await;
+    let refused = Refused {
+        refusal,
+        reference: &context.reference,
+        head: context.head,
+        retry_after: context.learnt.retry_after,
+        rate_limit: context.learnt.rate_limit,
+    };
+    let _ = respond::refuse(responder, &refused).await;
 }
 
 enum Step {

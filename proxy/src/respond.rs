@@ -1,56 +1,114 @@
-//! Answers of our own: a plain German page for people, problem+json (RFC 9457) for machines, each with the reference
-//! under which an operator finds the request in the log. No product name, no technical detail, nothing of another
-//! tenant (BSI IT-Grundschutz APP.3.2.A12).
+//! Answers of our own: a plain page in German or English for people, problem+json (RFC 9457) for machines, each with the
+//! reference under which an operator finds the request in the log. No product name, no technical detail, nothing of
+//! another tenant (BSI IT-Grundschutz APP.3.2.A12).
+//!
+//! A refusal must be cheap (≤ 20 µs of CPU): a flood of them is when the proxy has least time. So nothing is formatted
+//! that is not needed, and the connection stays open: a new one, with TLS, would cost a hundred times as much.
+
+mod body;
+mod negotiate;
+mod rate_limit;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use schleuse_core::Refusal;
-use schleuse_http1::{BodyLength, Known, RequestHead};
+use schleuse_http1::{BodyLength, RequestHead};
+use smallvec::SmallVec;
+
+pub use rate_limit::RateLimitShown;
 
 use crate::{
     exchange::{Answer, ClientError, Responder},
-    log::push_string,
     reference::Reference,
 };
+use rate_limit::whole_seconds;
 
-/// Sends the answer for `refusal`.
+/// A refusal with what is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'r> {
+    /// Why.
+    pub refusal: Refusal,
+    /// Under which the log has it.
+    pub reference: &'r Reference,
+    /// None: the request could not be read.
+    pub head: Option<&'r RequestHead>,
+    /// For `Retry-After`; none: what the refusal itself says.
+    pub retry_after: Option<Duration>,
+    /// The rate that refused, for `RateLimit`.
+    pub rate_limit: Option<RateLimitShown>,
+}
+
+impl<'r> Refused<'r> {
+    /// A refusal of which nothing more is known than its reason.
+    pub fn new(refusal: Refusal, reference: &'r Reference, head: Option<&'r RequestHead>) -> Self {
+        Self {
+            refusal,
+            reference,
+            head,
+            retry_after: None,
+            rate_limit: None,
+        }
+    }
+}
+
+/// Sends the answer.
 ///
 /// # Errors
 ///
 /// [`ClientError`] when the client could not take it.
 pub async fn refuse<R: Responder>(
     responder: &mut R,
-    refusal: Refusal,
-    reference: &Reference,
-    head: Option<&RequestHead>,
+    refused: &Refused<'_>,
 ) -> Result<(), ClientError> {
-    let person = head.is_some_and(wants_html);
-    let (kind, body) = if person {
-        ("text/html; charset=utf-8", page(refusal, reference))
-    } else {
-        ("application/problem+json", problem(refusal, reference))
+    let body = begin(responder, refused);
+    responder.data(Bytes::from(body)).await?;
+    responder.end(&[]).await
+}
+
+/// Not async: the fields, with their buffers, would otherwise be part of every future that can refuse.
+fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
+    let (refusal, reference) = (refused.refusal, refused.reference);
+    let language = refused
+        .head
+        .filter(|head| negotiate::wants_html(head))
+        .map(negotiate::language);
+    let (kind, body): (&[u8], _) = match language {
+        Some(language) => (
+            b"text/html; charset=utf-8",
+            body::page(refusal, language, reference),
+        ),
+        None => (
+            b"application/problem+json",
+            body::problem(refusal, reference),
+        ),
     };
-    let retry_after = refusal
-        .retry_after()
-        .map(|after| whole_seconds(after).to_string());
-    let allow: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-    let mut fields: Vec<(&str, &[u8])> = vec![
-        ("Content-Type", kind.as_bytes()),
-        ("Cache-Control", b"no-store"),
-        ("X-Content-Type-Options", b"nosniff"),
-        ("X-Request-Id", reference.as_str().as_bytes()),
-    ];
-    if person {
+    let mut seconds = itoa::Buffer::new();
+    let rate_limit = refused
+        .rate_limit
+        .map(|shown| (shown.policy(), shown.state()));
+    let mut fields: SmallVec<[(&str, &[u8]); 10]> = SmallVec::new();
+    fields.push(("Content-Type", kind));
+    fields.push(("Cache-Control", b"no-store"));
+    fields.push(("X-Content-Type-Options", b"nosniff"));
+    fields.push(("X-Request-Id", reference.as_str().as_bytes()));
+    if let Some(language) = language {
         fields.push((
             "Content-Security-Policy",
             b"default-src 'none'; style-src 'unsafe-inline'",
         ));
-        fields.push(("Content-Language", b"de"));
+        fields.push(("Content-Language", language.tag().as_bytes()));
     }
-    if let Some(seconds) = &retry_after {
+    if let Some(after) = refused.retry_after.or(refusal.retry_after()) {
+        let seconds = seconds.format(whole_seconds(after));
         fields.push(("Retry-After", seconds.as_bytes()));
     }
+    if let Some((policy, state)) = &rate_limit {
+        fields.push(("RateLimit-Policy", policy));
+        fields.push(("RateLimit", state));
+    }
     if refusal.status() == 405 {
-        fields.push(("Allow", allow));
+        fields.push(("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
     let answer = Answer {
         status: refusal.status(),
@@ -58,8 +116,7 @@ pub async fn refuse<R: Responder>(
         fields: &fields,
     };
     responder.begin(&answer, BodyLength::Length(body.len() as u64));
-    responder.data(Bytes::from(body)).await?;
-    responder.end(&[]).await
+    body
 }
 
 /// Sends a redirect that keeps method and body (308).
@@ -81,121 +138,4 @@ pub async fn redirect<R: Responder>(responder: &mut R, location: &str) -> Result
         BodyLength::Empty,
     );
     responder.end(&[]).await
-}
-
-/// Rounded up, at least 1: who waits exactly that long must not come too early (RFC 9110 §10.2.3).
-fn whole_seconds(after: std::time::Duration) -> u64 {
-    (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
-}
-
-/// Whether `Accept` prefers HTML: a browser names `text/html`, a program `application/json` or nothing.
-fn wants_html(head: &RequestHead) -> bool {
-    head.get(Known::Accept).is_some_and(|accept| {
-        quality(accept, b"text/html").is_some_and(|html| {
-            html > 0.0
-                && [&b"application/problem+json"[..], b"application/json"]
-                    .iter()
-                    .all(|kind| quality(accept, kind).is_none_or(|json| html >= json))
-        })
-    })
-}
-
-/// The q-value given to exactly this media type (RFC 9110 §12.5.1); none when it is not named.
-fn quality(accept: &[u8], kind: &[u8]) -> Option<f32> {
-    accept.split(|byte| *byte == b',').find_map(|range| {
-        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        if !parts.next()?.eq_ignore_ascii_case(kind) {
-            return None;
-        }
-        let weight = parts.find_map(|part| {
-            part.strip_prefix(b"q=")
-                .or_else(|| part.strip_prefix(b"Q="))
-        });
-        Some(weight.map_or(1.0, |weight| {
-            std::str::from_utf8(weight)
-                .ok()
-                .and_then(|weight| weight.parse().ok())
-                .unwrap_or(0.0)
-        }))
-    })
-}
-
-fn problem(refusal: Refusal, reference: &Reference) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    out.extend_from_slice(b"{\"type\":\"about:blank\",\"title\":");
-    push_string(&mut out, refusal.to_string().as_bytes());
-    out.extend_from_slice(b",\"status\":");
-    out.extend_from_slice(itoa::Buffer::new().format(refusal.status()).as_bytes());
-    out.extend_from_slice(b",\"reason\":");
-    push_string(&mut out, refusal.label().as_bytes());
-    out.extend_from_slice(b",\"reference\":");
-    push_string(&mut out, reference.as_str().as_bytes());
-    out.extend_from_slice(b"}\n");
-    out
-}
-
-/// The page fits the first congestion window (14 kB), needs nothing from elsewhere, reflows at 320 px and says its state
-/// in the title (WCAG 2.1: 1.4.10, 2.4.2, 3.1.1).
-fn page(refusal: Refusal, reference: &Reference) -> Vec<u8> {
-    let text = refusal.citizen_text();
-    let pieces = [
-        "<!doctype html>\n<html lang=\"de\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"robots\" content=\"noindex\">\n<title>",
-        text.title,
-        "</title>\n<style>\nbody{font:1.125rem/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff;margin:0}\n\
-         main{max-width:38rem;margin:0 auto;padding:3rem 1rem}\nh1{font-size:1.6rem;line-height:1.25}\n\
-         code{font-size:1rem;overflow-wrap:anywhere}\n</style>\n</head>\n<body>\n<main>\n<h1>",
-        text.title,
-        "</h1>\n<p>",
-        text.sentence,
-        "</p>\n<p>Wenn Sie sich deswegen an die Behörde wenden, nennen Sie bitte diese Kennung:<br><code>",
-        reference.as_str(),
-        "</code></p>\n</main>\n</body>\n</html>\n",
-    ];
-    pieces.concat().into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn head(accept: &str) -> RequestHead {
-        RequestHead::from_parts("GET", "/", "a.example", [("accept", accept.as_bytes())]).unwrap()
-    }
-
-    #[test]
-    fn a_browser_gets_a_page_and_a_program_a_problem() {
-        assert!(wants_html(&head(
-            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-        )));
-        assert!(!wants_html(&head("*/*")));
-        assert!(!wants_html(&head("application/json")));
-        assert!(!wants_html(&head("application/json, text/html;q=0.5")));
-        assert!(!wants_html(&head("text/html;q=0")));
-    }
-
-    #[test]
-    fn p32_a_wait_is_told_in_whole_seconds_rounded_up_and_never_zero() {
-        assert_eq!(whole_seconds(Duration::ZERO), 1);
-        assert_eq!(whole_seconds(Duration::from_millis(1001)), 2);
-        assert_eq!(whole_seconds(Duration::from_secs(5)), 5);
-    }
-
-    #[test]
-    fn both_forms_carry_the_reference() {
-        let reference = Reference::new();
-        for body in [
-            page(Refusal::NoTenant, &reference),
-            problem(Refusal::NoTenant, &reference),
-        ] {
-            assert!(
-                String::from_utf8(body)
-                    .unwrap()
-                    .contains(reference.as_str())
-            );
-        }
-    }
 }

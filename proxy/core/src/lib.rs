@@ -40,7 +40,7 @@ pub use identify::{Facts, Identified, NotIdentified, Way};
 pub use key::{Ags, KeyError, RegionalKey, TenantId};
 pub use level::Level;
 pub use pool::{Admission, Failure, Outcome, PoolPolicy, PoolState, PoolTotals, Slot};
-pub use refusal::{CitizenText, Refusal};
+pub use refusal::{CitizenText, Language, Refusal, Words};
 pub use register::{Register, RegisterProblem, Row};
 pub use retry::RetryPolicy;
 pub use routes::{

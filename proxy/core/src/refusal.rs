@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+mod words;
+
+pub use words::{CitizenText, Language, Words};
+
 /// A reason for which the proxy answers by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
@@ -89,20 +93,38 @@ pub enum Refusal {
     /// All connections that the endpoint may have are in use, tunnels among them.
     #[error("all connections to the backend are in use")]
     ConnectionsFull,
-}
-
-/// What a citizen reads on the error page: plain German (B1), no technical words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CitizenText {
-    /// A few words, without a full stop.
-    pub title: &'static str,
-    /// What happened and what to do now, whole sentences.
-    pub sentence: &'static str,
+    /// The client's network sends more requests than the service allows it.
+    #[error("too many requests from this network")]
+    ClientRate,
+    /// The tenant's rate is used up: at once with `over: refuse`, else longer than a request may wait.
+    #[error("too many requests for this tenant")]
+    TenantRate,
+    /// The client's network holds its share of the tenant's places in the queue.
+    #[error("too many requests of this network are waiting")]
+    ClientWaiting,
+    /// The tenant's places in the queue are taken, by number or by bytes.
+    #[error("too many requests for this tenant are waiting")]
+    TenantQueueFull,
+    /// The pool's places in the queue are taken, by number or by bytes.
+    #[error("too many requests are waiting")]
+    QueueFull,
+    /// The wait would be longer than a request may wait.
+    #[error("the wait would be too long")]
+    WaitTooLong,
+    /// No seat came free as long as a request may wait.
+    #[error("no seat came free in time")]
+    WaitExpired,
+    /// The proxy itself is short of memory or of time.
+    #[error("the proxy is overloaded")]
+    Overloaded,
+    /// All streams that the endpoints may have (WebSocket, events, gRPC) are open.
+    #[error("all streams to the backend are in use")]
+    StreamsFull,
 }
 
 /// Seats come free within a service time; a second is the least that the field can say.
 const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
-/// An endpoint comes back after its next probe (every 5 s by default).
+/// An endpoint comes back after its next probe (every 5 s by default), and a crowd needs about as long to thin out.
 const ABSENT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Refusal {
@@ -124,7 +146,17 @@ impl Refusal {
             Self::BodyTooLarge => 413,
             Self::Misdirected => 421,
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => 502,
-            Self::NoEndpoint | Self::PoolFull | Self::ConnectionsFull | Self::Exhausted => 503,
+            Self::ClientRate | Self::TenantRate | Self::ClientWaiting => 429,
+            Self::NoEndpoint
+            | Self::PoolFull
+            | Self::ConnectionsFull
+            | Self::Exhausted
+            | Self::TenantQueueFull
+            | Self::QueueFull
+            | Self::WaitTooLong
+            | Self::WaitExpired
+            | Self::Overloaded
+            | Self::StreamsFull => 503,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::UpstreamIdleTimeout
@@ -162,109 +194,45 @@ impl Refusal {
             Self::PoolFull => "pool_full",
             Self::ConnectionsFull => "connections_full",
             Self::Exhausted => "exhausted",
+            Self::ClientRate => "client_rate",
+            Self::TenantRate => "tenant_rate",
+            Self::ClientWaiting => "client_waiting",
+            Self::TenantQueueFull => "tenant_queue_full",
+            Self::QueueFull => "queue_full",
+            Self::WaitTooLong => "wait_too_long",
+            Self::WaitExpired => "wait_expired",
+            Self::Overloaded => "overloaded",
+            Self::StreamsFull => "streams_full",
         }
     }
 
     /// When the same request may succeed, for `Retry-After` (RFC 9110 §10.2.3). None where waiting cannot help or
-    /// nobody knows how long.
+    /// nobody knows how long. Whoever knows better for one request (its bucket, its queue) says that instead.
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::PoolFull | Self::ConnectionsFull | Self::Exhausted => Some(FULL_RETRY_AFTER),
-            Self::NoEndpoint => Some(ABSENT_RETRY_AFTER),
+            Self::PoolFull
+            | Self::ConnectionsFull
+            | Self::Exhausted
+            | Self::ClientRate
+            | Self::TenantRate
+            | Self::ClientWaiting => Some(FULL_RETRY_AFTER),
+            Self::NoEndpoint
+            | Self::TenantQueueFull
+            | Self::QueueFull
+            | Self::WaitTooLong
+            | Self::WaitExpired
+            | Self::Overloaded
+            | Self::StreamsFull => Some(ABSENT_RETRY_AFTER),
             _ => None,
         }
     }
-
-    /// The words for a citizen.
-    pub const fn citizen_text(self) -> CitizenText {
-        match self {
-            Self::UnknownHost | Self::AmbiguousService => SERVICE_NOT_FOUND,
-            Self::NoTenant | Self::KeyTooShort => PLACE_MISSING,
-            Self::UnknownTenant => PLACE_UNKNOWN,
-            Self::RepeatedKey | Self::ContradictingTenants => PLACE_CONTRADICTS,
-            Self::NotAllowed => NOT_ALLOWED,
-            Self::Misdirected => MISDIRECTED,
-            Self::PoolFull | Self::ConnectionsFull | Self::Exhausted | Self::NoEndpoint => BUSY,
-            Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => BROKEN,
-            Self::ConnectTimeout
-            | Self::FirstByteTimeout
-            | Self::UpstreamIdleTimeout
-            | Self::ExchangeTimeout => SLOW,
-            Self::HeaderTimeout
-            | Self::ClientBodyTimeout
-            | Self::ClientStalled
-            | Self::ClientTooSlow
-            | Self::BadRequest(_, 408) => LINE_SLOW,
-            Self::BodyTooLarge | Self::BadRequest(_, 413) => TOO_LARGE,
-            Self::BadPath | Self::BadRequest(..) => UNREADABLE,
-        }
-    }
 }
-
-const SERVICE_NOT_FOUND: CitizenText = CitizenText {
-    title: "Diese Seite gibt es hier nicht",
-    sentence: "Unter dieser Adresse gibt es keinen Online-Dienst. Bitte prüfen Sie die Adresse oder suchen Sie den Dienst \
-               auf der Internetseite Ihrer Gemeinde.",
-};
-const PLACE_MISSING: CitizenText = CitizenText {
-    title: "Ihr Ort fehlt noch",
-    sentence: "Wir wissen nicht, welche Behörde für Sie zuständig ist. Bitte öffnen Sie den Dienst über den Link auf der \
-               Internetseite Ihrer Gemeinde.",
-};
-const PLACE_UNKNOWN: CitizenText = CitizenText {
-    title: "Diesen Ort kennen wir nicht",
-    sentence: "Der Ort in der Adresse ist uns nicht bekannt. Bitte prüfen Sie die Adresse oder öffnen Sie den Dienst über \
-               den Link auf der Internetseite Ihrer Gemeinde.",
-};
-const PLACE_CONTRADICTS: CitizenText = CitizenText {
-    title: "Die Adresse nennt zwei verschiedene Orte",
-    sentence: "Wir wissen nicht, welcher Ort gemeint ist. Zu Ihrem Schutz geben wir die Anfrage nicht weiter. Bitte öffnen \
-               Sie den Dienst neu über den Link auf der Internetseite Ihrer Gemeinde.",
-};
-const NOT_ALLOWED: CitizenText = CitizenText {
-    title: "Dieser Dienst ist von hier aus nicht erreichbar",
-    sentence: "Der Dienst ist nur aus bestimmten Netzen erreichbar, zum Beispiel aus dem Netz der Verwaltung.",
-};
-const MISDIRECTED: CitizenText = CitizenText {
-    title: "Bitte laden Sie die Seite neu",
-    sentence: "Ihr Browser hat für diese Seite eine falsche Verbindung benutzt. Laden Sie die Seite neu, dann öffnet er \
-               die richtige.",
-};
-const BUSY: CitizenText = CitizenText {
-    title: "Der Dienst ist gerade nicht verfügbar",
-    sentence: "Im Moment nutzen sehr viele Menschen diesen Dienst, oder er wird gerade gewartet. Bitte versuchen Sie es in \
-               wenigen Minuten noch einmal.",
-};
-const BROKEN: CitizenText = CitizenText {
-    title: "Der Dienst hat gerade eine Störung",
-    sentence: "Das liegt nicht an Ihnen. Bitte versuchen Sie es in einigen Minuten noch einmal. Wenn Sie gerade etwas \
-               abgeschickt haben, prüfen Sie bitte zuerst, ob es angekommen ist.",
-};
-const SLOW: CitizenText = CitizenText {
-    title: "Der Dienst antwortet zu langsam",
-    sentence: "Das liegt nicht an Ihnen. Bitte versuchen Sie es in einigen Minuten noch einmal. Wenn Sie gerade etwas \
-               abgeschickt haben, prüfen Sie bitte zuerst, ob es angekommen ist.",
-};
-const LINE_SLOW: CitizenText = CitizenText {
-    title: "Die Verbindung war zu langsam",
-    sentence: "Ihre Anfrage ist nicht vollständig bei uns angekommen. Bitte prüfen Sie Ihre Internetverbindung und \
-               versuchen Sie es noch einmal.",
-};
-const TOO_LARGE: CitizenText = CitizenText {
-    title: "Die Datei ist zu groß",
-    sentence: "Der Dienst nimmt so große Dateien nicht an. Bitte verkleinern Sie die Datei oder teilen Sie sie auf.",
-};
-const UNREADABLE: CitizenText = CitizenText {
-    title: "Die Anfrage war fehlerhaft",
-    sentence: "Wir konnten die Anfrage Ihres Browsers nicht verarbeiten. Bitte prüfen Sie die Adresse oder öffnen Sie den \
-               Dienst neu über die Internetseite Ihrer Gemeinde.",
-};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Refusal; 27] = [
+    pub(super) const ALL: [Refusal; 36] = [
         Refusal::BadRequest("bad_chunk", 400),
         Refusal::BadPath,
         Refusal::RepeatedKey,
@@ -292,6 +260,15 @@ mod tests {
         Refusal::ConnectionsFull,
         Refusal::ClientStalled,
         Refusal::Exhausted,
+        Refusal::ClientRate,
+        Refusal::TenantRate,
+        Refusal::ClientWaiting,
+        Refusal::TenantQueueFull,
+        Refusal::QueueFull,
+        Refusal::WaitTooLong,
+        Refusal::WaitExpired,
+        Refusal::Overloaded,
+        Refusal::StreamsFull,
     ];
 
     #[test]
@@ -308,23 +285,18 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_is_an_error_status_and_has_words_for_a_citizen() {
+    fn every_refusal_is_an_error_status() {
         for refusal in ALL {
             assert!((400..600).contains(&refusal.status()), "{refusal}");
-            let CitizenText { title, sentence } = refusal.citizen_text();
-            assert!(
-                !title.ends_with('.') && sentence.ends_with('.'),
-                "{refusal}"
-            );
         }
     }
 
     #[test]
-    fn only_an_unavailable_pool_asks_to_come_back() {
+    fn only_what_passes_by_itself_asks_to_come_back() {
         for refusal in ALL {
             assert_eq!(
                 refusal.retry_after().is_some(),
-                refusal.status() == 503,
+                matches!(refusal.status(), 429 | 503),
                 "{refusal}"
             );
         }

@@ -22,7 +22,7 @@ use crate::{
     deadlines::Deadlines,
     exchange::{Answer, BodyIn, Exchange, Parts, Responder},
     reference::Reference,
-    respond,
+    respond::{self, Refused},
     socket::Socket,
     tasks::spawn,
 };
@@ -194,7 +194,7 @@ impl Handler for Backend {
         refusal: Refusal,
         _info: &ConnectionInfo,
     ) {
-        let _ = respond::refuse(responder, refusal, &Reference::new(), None).await;
+        let _ = respond::refuse(responder, &Refused::new(refusal, &Reference::new(), None)).await;
     }
 }
 

@@ -11,6 +11,7 @@ use schleuse_core::{PoolPolicy, Register, Routes, TenantId};
 
 use crate::networks::Networks;
 
+pub(crate) use limits::RATE_PER_SECOND_MIN;
 pub use limits::{
     Burst, ClientLimit, Cost, FairBy, Over, Overload, QueuePolicy, RATE_PER_SECOND_MAX,
     ServiceLimits, TenantLimit,

@@ -8,9 +8,7 @@ mod rate;
 use std::time::Duration;
 
 pub use rate::spell_rate;
-pub(crate) use rate::{
-    BURST_REQUESTS_MAX, RATE_PER_HOUR_MIN, parse_burst, parse_request_rate, spell_decimal,
-};
+pub(crate) use rate::{BURST_REQUESTS_MAX, parse_burst, parse_request_rate, spell_decimal};
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]

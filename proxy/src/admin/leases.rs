@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_life_has_its_unit_and_its_bounds() {
-        assert_eq!(life(Some("ttl=10m")), Ok(Duration::from_secs(600)));
+        assert_eq!(life(Some("ttl=10m")), Ok(Duration::from_mins(10)));
         assert_eq!(life(None), Ok(LEASE_DEFAULT));
         for wrong in ["ttl=10", "ttl=", "ttl=0s", "ttl=25h", "ttl=-1s", "life=1m"] {
             assert!(life(Some(wrong)).is_err(), "{wrong}");

@@ -243,10 +243,21 @@ async fn a_lease_is_listed_until_it_is_revoked_and_there_are_never_more_than_the
     let (_directory, admin) = admin("");
     let path = |key: &str| format!("/api/v1/tenants/{key}/lease");
     let keys = [
-        "110000000000", "010545459039", "010545453041", "11", "01", "01054", "010545459", "010545453",
+        "110000000000",
+        "010545459039",
+        "010545453041",
+        "11",
+        "01",
+        "01054",
+        "010545459",
+        "010545453",
     ];
     for key in keys {
-        assert_eq!(ask(&admin, "POST", &path(key), None).await.status, 200, "{key}");
+        assert_eq!(
+            ask(&admin, "POST", &path(key), None).await.status,
+            200,
+            "{key}"
+        );
     }
     let leases = resource(&admin, "/api/v1/leases").await;
     assert_eq!(leases.as_array().unwrap().len(), keys.len());

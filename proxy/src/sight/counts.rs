@@ -65,7 +65,8 @@ impl Counts {
 
 /// Upper bounds, in milliseconds, of what a pool's waits are counted by: from a seat that comes free within a request to
 /// the longest wait that anybody configures.
-pub const WAIT_BOUNDS_MILLIS: [u64; 11] = [1, 5, 25, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
+pub const WAIT_BOUNDS_MILLIS: [u64; 11] =
+    [1, 5, 25, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
 
 /// A pool's counters.
 #[derive(Debug, Default)]

@@ -17,9 +17,9 @@ use crate::{
 /// Leases at once.
 pub const LEASES_MAX: usize = 16;
 /// Longest life; a lease may be renewed.
-pub const LEASE_MAX: Duration = Duration::from_secs(24 * 3600);
+pub const LEASE_MAX: Duration = Duration::from_hours(24);
 /// When the request does not say.
-pub const LEASE_DEFAULT: Duration = Duration::from_secs(600);
+pub const LEASE_DEFAULT: Duration = Duration::from_mins(10);
 
 /// One place that is shown in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Lease {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
 
-/// All leases; the earliest granted first.
+/// All leases; the one granted or renewed last is last.
 #[derive(Debug, Default)]
 pub struct Leases(Mutex<Vec<Lease>>);
 
@@ -44,18 +44,23 @@ impl Leases {
     /// # Errors
     ///
     /// [`TooMany`].
-    pub fn grant(&self, place: RegionalKey, ttl: Duration, now: Timestamp) -> Result<Lease, TooMany> {
+    pub fn grant(
+        &self,
+        place: RegionalKey,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Lease, TooMany> {
         let lease = Lease {
             place,
             until: now + ttl.min(LEASE_MAX),
         };
         let mut leases = self.0.lock();
         forget_ended(&mut leases, now);
-        match leases.iter_mut().find(|known| known.place == place) {
-            Some(known) => *known = lease,
-            None if leases.len() >= LEASES_MAX => return Err(TooMany),
-            None => leases.push(lease),
+        leases.retain(|known| known.place != place);
+        if leases.len() >= LEASES_MAX {
+            return Err(TooMany);
         }
+        leases.push(lease);
         drop(leases);
         let seconds = ttl.min(LEASE_MAX).as_secs().to_string();
         record("lease_granted", place, &[("ttl_seconds", &seconds)]);
@@ -111,7 +116,6 @@ pub fn ends_at(lease: &Lease) -> u64 {
 mod tests {
     use super::*;
 
-
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_micros(seconds * 1_000_000)
     }
@@ -119,7 +123,7 @@ mod tests {
     #[test]
     fn a_lease_ends_by_itself_and_may_be_renewed_or_revoked_before() {
         let leases = Leases::default();
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let berlin = RegionalKey::parse_ars("110000000000").unwrap();
         leases.grant(berlin, minute, at(0)).unwrap();
         assert_eq!(leases.list(at(59)).len(), 1);
@@ -138,7 +142,7 @@ mod tests {
             .map(|number| RegionalKey::land(u8::try_from(number + 1).unwrap()).unwrap())
             .collect();
         for key in &keys {
-            leases.grant(*key, Duration::from_secs(60), at(0)).unwrap();
+            leases.grant(*key, Duration::from_mins(1), at(0)).unwrap();
         }
         let more = RegionalKey::parse_ars("01054").unwrap();
         assert_eq!(leases.grant(more, LEASE_DEFAULT, at(0)), Err(TooMany));

@@ -43,7 +43,10 @@ impl RefusedCounts {
     /// Label and count of each, in the order of [`CAUSED_BY_LIMITS`].
     pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.0.iter().map(|count| count.load(Relaxed));
-        CAUSED_BY_LIMITS.iter().map(|known| known.label()).zip(counts)
+        CAUSED_BY_LIMITS
+            .iter()
+            .map(|known| known.label())
+            .zip(counts)
     }
 
     /// All reasons together.

@@ -46,7 +46,9 @@ pub fn greatest<K: Ord>(all: impl Iterator<Item = (u64, K)>, count: usize) -> Ve
         }
     }
     let sorted = kept.into_sorted_vec().into_iter();
-    sorted.map(|Reverse((value, Reverse(key)))| (value, key)).collect()
+    sorted
+        .map(|Reverse((value, Reverse(key)))| (value, key))
+        .collect()
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub use snapshot::{
     Listener, Over, Overload, Pool, PoolTimeouts, RATE_PER_SECOND_MAX, Service, ServiceLimits,
     Snapshot, TenantLimit, Weights,
 };
-pub use units::{spell_duration, spell_rate, spell_size};
+pub use units::{read_duration, spell_duration, spell_rate, spell_size};
 
 /// Where a config is looked for when none is named, in this order.
 pub const DEFAULT_PATHS: [&str; 2] = ["schleuse.yaml", "/etc/schleuse/schleuse.yaml"];

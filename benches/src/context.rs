@@ -43,6 +43,8 @@ pub(crate) struct Sizes {
     pub(crate) held_in_memory: usize,
     /// Reloads while every tenant is at its limit, once per kind of limit.
     pub(crate) limits_time: Duration,
+    /// Events of the pool's lock that are timed one by one.
+    pub(crate) lock_events: usize,
 }
 
 impl Sizes {
@@ -68,6 +70,7 @@ impl Sizes {
         held_connections: 10_000,
         held_in_memory: 100_000,
         limits_time: Duration::from_mins(1),
+        lock_events: 200_000,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: Rounds {
@@ -91,6 +94,7 @@ impl Sizes {
         held_connections: 2_000,
         held_in_memory: 20_000,
         limits_time: Duration::from_secs(6),
+        lock_events: 20_000,
     };
 }
 

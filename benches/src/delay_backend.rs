@@ -39,6 +39,7 @@ pub(crate) struct DelayBackend {
 struct Shared {
     in_flight: AtomicU32,
     peak: AtomicU32,
+    upgraded: AtomicU32,
     served: Mutex<Vec<Served>>,
     gate: watch::Sender<bool>,
 }
@@ -83,6 +84,7 @@ impl DelayBackend {
         let shared = Arc::new(Shared {
             in_flight: AtomicU32::new(0),
             peak: AtomicU32::new(0),
+            upgraded: AtomicU32::new(0),
             served: Mutex::default(),
             gate: watch::Sender::new(false),
         });
@@ -129,7 +131,12 @@ impl DelayBackend {
         self.shared.in_flight.load(SeqCst)
     }
 
-    /// Most of them at once.
+    /// Upgraded connections that are open.
+    pub(crate) fn upgraded(&self) -> u32 {
+        self.shared.upgraded.load(SeqCst)
+    }
+
+    /// Most requests in flight at once.
     pub(crate) fn peak(&self) -> u32 {
         self.shared.peak.load(SeqCst)
     }
@@ -193,7 +200,10 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> Outcome<()> {
             continue;
         };
         if asked.upgrade {
-            return hold_upgraded(stream).await;
+            shared.upgraded.fetch_add(1, SeqCst);
+            let held = hold_upgraded(stream).await;
+            shared.upgraded.fetch_sub(1, SeqCst);
+            return held;
         }
         let seat = Seat::take(shared, &asked);
         while received.len() < asked.head + asked.body {
@@ -213,8 +223,9 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> Outcome<()> {
 }
 
 async fn hold_upgraded(mut stream: TcpStream) -> Outcome<()> {
-    let answer =
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    // The accept value answers the key of RFC 6455 §1.3; HAProxy lets no 101 without it pass.
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                  Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     stream.write_all(answer.as_bytes()).await?;
     let mut sink = [0; 1024];
     while stream.read(&mut sink).await? > 0 {}

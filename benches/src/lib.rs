@@ -33,6 +33,7 @@ mod open_loop;
 mod overload;
 mod peer;
 mod procfs;
+mod queue_lock;
 mod reload;
 mod reload_watch;
 mod report;

@@ -95,6 +95,7 @@ impl Scene<'_> {
             Noise::Habit { clients, habit } if noisy => {
                 let nuisance = Nuisance::start(address, self.loud, clients, habit)?;
                 thread::sleep(SETTLE);
+                in_effect(habit, clients, backend)?;
                 Some(nuisance)
             }
             _ => None,
@@ -151,6 +152,21 @@ impl Scene<'_> {
         };
         (others, theirs)
     }
+}
+
+/// A nuisance that the proxy does not let through bothers nobody, and proves nothing.
+fn in_effect(habit: Habit, clients: usize, backend: &DelayBackend) -> Outcome<()> {
+    let (upgraded, in_flight) = (backend.upgraded(), backend.in_flight());
+    let held = match habit {
+        Habit::WebSocket => usize::try_from(upgraded)? == clients,
+        Habit::LongPoll { .. } | Habit::SlowReader { .. } => in_flight > 0,
+        // Most of them have no seat yet, if the proxy waits for the whole of them.
+        Habit::SlowUpload { .. } => true,
+    };
+    if held {
+        return Ok(());
+    }
+    Err(format!("{habit:?}: {in_flight} in flight and {upgraded} upgraded at the backend").into())
 }
 
 fn result(mut answers: Answers, backend: &DelayBackend) -> Run {

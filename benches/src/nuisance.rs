@@ -199,9 +199,9 @@ mod tests {
     use super::*;
     use crate::delay_backend::DelayBackend;
 
-    fn in_flight_becomes(backend: &DelayBackend, wanted: u32) {
+    fn held_become(backend: &DelayBackend, wanted: u32) {
         let end = std::time::Instant::now() + Duration::from_secs(20);
-        while backend.in_flight() != wanted {
+        while backend.in_flight() + backend.upgraded() != wanted {
             assert!(std::time::Instant::now() < end, "{}", backend.in_flight());
             std::thread::yield_now();
         }
@@ -213,6 +213,7 @@ mod tests {
         let (bytes, bytes_per_second) = (1 << 23, 1_000);
         for habit in [
             Habit::LongPoll { time },
+            Habit::WebSocket,
             Habit::SlowUpload {
                 bytes,
                 bytes_per_second,
@@ -224,9 +225,9 @@ mod tests {
         ] {
             let backend = DelayBackend::start().unwrap();
             let nuisance = Nuisance::start(backend.address(), 7, 3, habit).unwrap();
-            in_flight_becomes(&backend, 3);
+            held_become(&backend, 3);
             drop(nuisance);
-            in_flight_becomes(&backend, 0);
+            held_become(&backend, 0);
         }
     }
 }

@@ -16,6 +16,11 @@ nanoseconds, its threads for logging included. Schleuse has the whole register, 
 cookie and access log on; the log of Schleuse and of the HAProxy that does the same job goes to a file in memory. Memory is
 private anonymous memory.
 
+Fairness, overload, held requests and limits have a setting of their own: one pool of 40 seats that all tenants share, a
+backend whose service time is a timer (50 ms: 800 requests a second at most), and load that asks at a fixed rate whatever
+the answers do, each connection from a network of its own. Latency counts from when a request was due; a wait is latency
+less service time. Where HAProxy is named beside, it queues in front of the same 40 seats (`maxconn`, `abortonclose`).
+
 Noise: close other work, fix the frequency (`cpupower frequency-set -g performance`), prefer a machine without neighbours.
 On a shared virtual machine single rounds differ by 15 %; the interval shows what is left of that in the median.
 \"disturbed\" is the time a proxy waited for its core as a share of the time it ran. Rounds above 20 % are repeated, half as

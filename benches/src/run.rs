@@ -13,7 +13,7 @@ use crate::{
     fair_shares,
     figure::Figure,
     held, idle_memory, instructions, latency, layers, limit_reloads, machine, neighbours, overload,
-    reload, report, request_cost, tenant_memory,
+    queue_lock, reload, report, request_cost, tenant_memory,
 };
 
 /// What can be measured alone.
@@ -45,6 +45,8 @@ pub enum Measurement {
     Held,
     /// Limits through a thousand reloads.
     LimitsReload,
+    /// Time inside the pool's lock.
+    QueueLock,
 }
 
 impl Measurement {
@@ -63,6 +65,7 @@ impl Measurement {
             Self::Overload => overload::measure(context),
             Self::Held => held::measure(context),
             Self::LimitsReload => limit_reloads::measure(context),
+            Self::QueueLock => queue_lock::measure(context.sizes.lock_events),
         }
     }
 }

@@ -93,17 +93,16 @@ impl SharedPool {
     ///
     /// # Errors
     ///
-    /// When the admin API does not say.
+    /// When the metrics do not say.
     pub(crate) fn waiting(&self) -> Outcome<usize> {
-        let answer = self.admin("GET", "/api/v1/pools/shared")?;
-        let (_, rest) = answer
+        let answer = self.admin("GET", "/metrics")?;
+        let series = "schleuse_pool_waiting{pool=\"shared\"} ";
+        let value = answer
             .body
-            .split_once("\"waiting\":")
-            .ok_or_else(|| format!("the pool does not say how many wait: {answer:?}"))?;
-        let digits = rest
-            .trim_start()
-            .split(|digit: char| !digit.is_ascii_digit());
-        Ok(digits.into_iter().next().unwrap_or_default().parse()?)
+            .lines()
+            .find_map(|line| line.strip_prefix(series));
+        let value = value.ok_or("the metrics do not say how many wait")?;
+        Ok(value.trim().parse()?)
     }
 
     /// Asks the operators' listener.

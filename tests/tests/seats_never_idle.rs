@@ -1,9 +1,12 @@
 //! P33: never a free seat, somebody who waits, and nothing happens, however the seat became free. And never more requests
 //! at a backend than it has seats, whatever the config does meanwhile.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use schleuse_tests::{Client, Edge, Gate, Load, Origin, RunningEdge, eventually, origin::ok};
@@ -106,7 +109,7 @@ fn counting(at_once: &Arc<(AtomicUsize, AtomicUsize)>) -> Origin {
     Origin::serve(move |_, conversation| {
         let now = at_once.0.fetch_add(1, SeqCst) + 1;
         at_once.1.fetch_max(now, SeqCst);
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1)); // the service time of this backend
         at_once.0.fetch_sub(1, SeqCst);
         conversation.send(ok("served"));
     })

@@ -34,6 +34,7 @@ pub mod registry;
 pub mod reload;
 pub mod respond;
 pub mod shutdown;
+pub mod sight;
 pub mod socket;
 pub mod systemd;
 pub mod tasks;

@@ -118,7 +118,10 @@ impl Setup {
     fn new(seats: usize) -> Outcome<Self> {
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("schleuse.yaml");
-        fs::copy(crate::inputs::register_file(), directory.path().join("gemeinden.csv"))?;
+        fs::copy(
+            crate::inputs::register_file(),
+            directory.path().join("gemeinden.csv"),
+        )?;
         let text = format!(
             "version: 1
 listeners: [ {{ address: \"127.0.0.1:1\" }} ]
@@ -290,7 +293,9 @@ impl<'p> Line<'p> {
         let place = self.places.get_mut(number).and_then(Option::take);
         let mut place = place.ok_or("who was woken does not wait")?;
         self.free.push(number);
-        let slot = place.fetch(&self.waker(number)).ok_or("woken without a seat")?;
+        let slot = place
+            .fetch(&self.waker(number))
+            .ok_or("woken without a seat")?;
         slot.map_err(|refusal| format!("{refusal:?}").into())
     }
 }

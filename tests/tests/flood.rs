@@ -3,7 +3,7 @@
 use schleuse_tests::{Client, Gate, Origin, RunningEdge, eventually, origin::ok};
 
 use crate::{
-    fair_line::{BERLIN, config},
+    fair_line::{BERLIN, COLOGNE, GROEDE, HAMBURG, config},
     one_service::label,
 };
 
@@ -21,11 +21,11 @@ fn get(tenant: &str) -> String {
     format!("GET /{tenant}/ HTTP/1.1\r\nHost: wohngeld.example\r\n\r\n")
 }
 
-/// So many clients, each with a request sent.
-fn ask(edge: &RunningEdge, count: usize) -> Vec<Client> {
+/// So many clients of these tenants in turn, each with a request sent.
+fn ask(edge: &RunningEdge, count: usize, tenants: &[&str]) -> Vec<Client> {
     let mut clients: Vec<_> = (0..count).map(|_| edge.connect()).collect();
-    for client in &mut clients {
-        client.send(get(BERLIN));
+    for (client, tenant) in clients.iter_mut().zip(tenants.iter().cycle()) {
+        client.send(get(tenant));
     }
     clients
 }
@@ -35,7 +35,8 @@ fn beyond_its_places_a_pool_refuses_at_once_and_keeps_every_connection() {
     let gate = Gate::default();
     let origin = gated(&gate);
     let edge = config(2, "waiting_max: 4", &[origin.address()]).start();
-    let clients = ask(&edge, 40);
+    // Of several tenants, so that it is the pool's places that run out and no tenant's own.
+    let clients = ask(&edge, 40, &[BERLIN, HAMBURG, COLOGNE, GROEDE]);
     eventually("34 are refused", || {
         edge.metrics().sum("schleuse_refused_total") >= 34.0
     });
@@ -63,9 +64,9 @@ fn when_all_who_wait_leave_at_once_none_of_them_reaches_the_backend() {
     let gate = Gate::default();
     let origin = gated(&gate);
     let edge = config(1, "fair_by: equal", &[origin.address()]).start();
-    let mut first = ask(&edge, 1);
+    let mut first = ask(&edge, 1, &[BERLIN]);
     origin.wait_requests(1);
-    let waiting = ask(&edge, 100);
+    let waiting = ask(&edge, 100, &[BERLIN]);
     eventually("all of them wait", || edge.count(WAITING) == 100);
     drop(waiting);
     eventually("every place is free", || edge.count(WAITING) == 0);

@@ -19,6 +19,7 @@ pub mod exchange;
 pub mod forward;
 pub mod forwarding;
 pub mod gateway;
+pub mod limits;
 pub mod listeners;
 pub mod log;
 pub mod metrics;

@@ -49,6 +49,15 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, Fault> {
     }
 }
 
+/// A duration as the config has them, for tools beside it.
+///
+/// # Errors
+///
+/// What is wrong and what to write instead.
+pub fn read_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|Fault { wrong, remedy }| format!("{wrong}; {remedy}"))
+}
+
 /// A whole number of `B`, `KiB`, `MiB` or `GiB`.
 pub(crate) fn parse_size(text: &str) -> Result<u64, Fault> {
     let (number, unit) = split_unit(text);

@@ -19,6 +19,7 @@ use crate::{
     clock,
     metrics::Metrics,
     registry::{Pool, Registry, ServiceRuntime},
+    sight::leases::Leases,
     tls::{CertificateError, Certificates},
 };
 
@@ -71,6 +72,8 @@ pub struct Edge {
     pub registry: Registry,
     /// Counters.
     pub metrics: Metrics,
+    /// Tenants that are shown in full for a time.
+    pub leases: Leases,
     /// Requests in flight; stopping waits for them.
     pub requests: TaskTracker,
     leaving: AtomicBool,
@@ -96,6 +99,7 @@ impl Edge {
             generations: AtomicU64::new(1),
             registry,
             metrics,
+            leases: Leases::default(),
             requests: TaskTracker::new(),
             leaving: AtomicBool::new(false),
             broken: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 //!
 //! Read [`gateway`] first: it is the pipeline of one request. `docs/architecture.md` is the map.
 
+mod accept;
 pub mod access_log;
 pub mod admin;
 pub mod admin_view;
@@ -21,8 +22,8 @@ pub mod explain;
 pub mod forward;
 pub mod forwarding;
 pub mod gateway;
-pub mod limits;
 pub mod identify;
+pub mod limits;
 pub mod listeners;
 pub mod log;
 pub mod metrics;

@@ -47,6 +47,11 @@ impl Registry {
         }
     }
 
+    /// How many workers serve.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
     /// The runtime of the pool of this name; a new one has no endpoints yet.
     pub fn pool(&self, name: &str) -> Arc<Pool> {
         self.pools

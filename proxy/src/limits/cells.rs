@@ -31,6 +31,7 @@ impl Sets {
     }
 
     /// Bytes of all cells.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.0)
     }

@@ -84,7 +84,8 @@ impl Connections {
     }
 
     /// Connections now.
-    pub(super) fn open(&self) -> u32 {
+    #[cfg(test)]
+    fn open(&self) -> u32 {
         self.open.load(Relaxed)
     }
 

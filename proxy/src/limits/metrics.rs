@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Registry,
-    core::Collector,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Registry, core::Collector,
 };
 
 use super::{connections::ConnectionRefused, overload::Shortage};
@@ -13,8 +12,8 @@ use crate::metrics::options;
 /// Seconds. A worker that is 10 ms late is noticed by nobody, one that is 500 ms late by everybody.
 const LAG_BUCKETS: [f64; 8] = [0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1.0];
 
-/// The families.
-#[derive(Debug)]
+/// The families. A clone counts into the same.
+#[derive(Clone, Debug)]
 pub struct LimitMetrics {
     connections_refused: IntCounterVec,
     /// What limits in `mode: observe` would have refused.
@@ -27,7 +26,7 @@ pub struct LimitMetrics {
 }
 
 /// Set by each scrape: use and limit of what the process has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Gauges {
     held_bytes: IntGauge,
     held_bytes_max: IntGauge,

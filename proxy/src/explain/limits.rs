@@ -34,23 +34,22 @@ pub(super) fn explain_connections(asked: &Asked, snapshot: &Snapshot, steps: &mu
     let trusted = asked
         .from
         .is_some_and(|peer| snapshot.trusted_proxies.contains(peer));
-    let (per_network, why) = if trusted {
-        (
-            None,
-            "a trusted proxy speaks for many, so only the whole is bounded".to_owned(),
-        )
+    let all = format!("{} of all", grouped(client.connections_max.into()));
+    let (per_network, decision, why) = if trusted {
+        let why = "a trusted proxy speaks for many, so only the whole is bounded";
+        (None, format!("at most {all}"), why)
     } else {
         let per_network = client.connections_per_network_max;
-        let why = format!(
-            "{} of {}, {} of all",
+        let decision = format!(
+            "at most {} of {}, {all}",
             grouped(per_network.into()),
             network(asked.from, client),
-            grouped(client.connections_max.into())
         );
-        (Some(per_network), why)
+        let why = "`client.connections_per_network_max`, `client.connections_max`";
+        (Some(per_network), decision, why)
     };
     steps.push(
-        Step::new("connections", "bounded", why)
+        Step::new("connections", decision, why)
             .fact("connections_max", client.connections_max)
             .fact("connections_per_network_max", per_network),
     );

@@ -314,3 +314,44 @@ fn text_and_json_say_the_same_steps() {
     assert_eq!(json["steps"][0]["facts"]["name"], "w");
     assert_eq!(json["verdict"]["status"], 404);
 }
+
+#[test]
+fn docs_operations_md_shows_what_is_printed() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("schleuse.yaml");
+    fs::write(directory.path().join("gemeinden.csv"), REGISTER).unwrap();
+    let yaml = "version: 1
+listeners: [{ address: 0.0.0.0:80 }]
+tenants: { register: gemeinden.csv }
+services:
+  wohngeld:
+    hosts: [wohngeld.example]
+    responsible: gemeinde
+    pool: wohngeld
+    request: { strip_prefix: true, headers: { set: { X-Mandant: \"{tenant.ars}\" } } }
+    limits: { tenant: { rate: 5/s, rate_per_1000_inhabitants: 0.2/s, in_flight: 10 }, client: { rate: 10/s, burst: 20 } }
+    costs: [{ path: /upload/, method: POST, cost: 4 }]
+pools:
+  wohngeld: { endpoints: [\"10.0.0.1:8080\"], concurrency: 20 }
+";
+    fs::write(&path, yaml).unwrap();
+    let loaded = schleuse_config::load(&path).unwrap();
+    let options = Options {
+        method: "POST".to_owned(),
+        url: "http://wohngeld.example/01054039/upload/".to_owned(),
+        header: Vec::new(),
+        from: Some("192.0.2.7".parse().unwrap()),
+        live: None,
+    };
+    let printed = explain(
+        &options,
+        Format::Text,
+        Path::new("schleuse.yaml"),
+        &loaded.snapshot,
+    );
+    let page = include_str!("../../../docs/operations.md");
+    let command = format!("$ schleuse explain POST {} --from 192.0.2.7\n", options.url);
+    let (_, shown) = page.split_once(&command).unwrap();
+    let (shown, _) = shown.split_once("\n```").unwrap();
+    assert_eq!(shown, printed.text);
+}

@@ -154,6 +154,7 @@ impl Admin {
         let pools = live.pools.iter();
         let gauges = pools.map(|pool| (pool.name(), view::gauges(pool)));
         self.edge.metrics.pools.set(gauges);
+        self.edge.limits.measure(&live.snapshot.overload);
         match self.edge.metrics.encode() {
             Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),

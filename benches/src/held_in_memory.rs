@@ -123,6 +123,7 @@ pools:
                 peer: SocketAddr::from((household(at), 1_024)),
                 listener,
                 tls: None,
+                first_request: true,
             };
             let deadlines = Arc::<Deadlines>::default();
             let (mut exchange, client) = Double::new(head, [], deadlines.clone());

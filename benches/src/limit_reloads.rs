@@ -32,8 +32,9 @@ const EVERY: Duration = Duration::from_millis(60);
 /// The way from the limit to the backend takes one request longer than another, by much less than the time between two
 /// of a tenant's: half a request is no leak.
 const GOAL: f64 = 0.5;
-/// Share of what the rate allows that must be admitted: a limit that refuses everything is none.
-const USED_GOAL: f64 = 0.98;
+/// Share of what the rate allows that must be admitted: a limit that refuses everything is none. Requests that come by
+/// chance leave about a token unused.
+const USED_GOAL: f64 = 0.95;
 
 /// Refused at once, and held in the queue.
 ///

@@ -146,6 +146,7 @@ workers: 1
 listeners: [ {{ address: \"{address}\" }} ]
 admin: {{ address: \"{admin}\" }}
 client: {{ idle_max: 1h, connections_per_network_max: 20000 }}
+overload: {{ held_bytes_max: 8GiB }}
 tenants: {{ register: gemeinden.csv }}
 services:
   {service}:

@@ -137,19 +137,16 @@ fn a_tenant_whose_requests_take_forty_times_as_long_gets_no_more_seat_time_than_
 fn p34_a_tenant_that_asked_for_little_has_saved_up_nothing() {
     let mut line = Line::new(1, "fair_by: equal");
     line.ask(HAMBURG, 1);
-    line.ask(BERLIN, 20);
-    line.let_through(21);
-    line.ask(HAMBURG, 30);
-    line.ask(BERLIN, 30);
-    line.let_through(20);
-    // With twenty turns of credit Hamburg would have them all.
-    let before = 21;
-    assert!(line.count_behind(before, BERLIN) >= 4, "{:?}", line.order());
-    assert!(
-        line.count_behind(before, HAMBURG) >= 4,
-        "{:?}",
-        line.order()
-    );
+    line.ask(BERLIN, FLOOD);
+    line.let_through(FLOOD + 1);
+    // The third has the seat while the others come, and is charged for the time that they take to come.
+    line.ask(COLOGNE, 1);
+    line.ask(HAMBURG, FLOOD);
+    line.ask(BERLIN, 5);
+    let before = FLOOD + 2;
+    line.let_through(FLOOD - 5);
+    // With as many turns of credit as Berlin had, Hamburg would have had all of these.
+    assert!(line.count_behind(before, BERLIN) >= 1, "{:?}", line.order());
 }
 
 #[test]

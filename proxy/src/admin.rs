@@ -8,6 +8,7 @@ mod leases;
 mod query;
 mod reply;
 mod routes;
+mod signals;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -130,6 +131,8 @@ impl Admin {
                 Some(pool) => Reply::json(200, &pool),
                 None => Reply::problem(404, "no pool of this name is configured"),
             },
+            Resource::Signals => signals::list(&self.edge),
+            Resource::Signal => signals::one(&self.edge, name),
             Resource::EndpointMode => self.set_mode(name, address, mode),
         }
     }
@@ -154,6 +157,7 @@ impl Admin {
         let pools = live.pools.iter().zip(&live.snapshot.pools);
         let gauges = pools.map(|(pool, config)| (pool.name(), view::gauges(pool, config)));
         self.edge.metrics.pools.set(gauges);
+        signals::gauges(&self.edge);
         match self.edge.metrics.encode() {
             Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),

@@ -11,7 +11,9 @@ use prometheus::{
 };
 use schleuse_core::Refusal;
 
-use crate::{log, pool_metrics::PoolMetrics};
+use crate::{
+    log, pool_metrics::PoolMetrics, scaler_metrics::ScalerMetrics, signal_metrics::SignalMetrics,
+};
 
 /// Methods that are told apart; all others are `other` (traefik/traefik#8761: an invented method is no label).
 const METHODS: [&str; 8] = [
@@ -70,6 +72,10 @@ pub struct Metrics {
     log_dropped: IntCounter,
     /// Set by each scrape.
     pub pools: PoolMetrics,
+    /// Set by each scrape.
+    pub signals: SignalMetrics,
+    /// What KEDA asked.
+    pub scaler: ScalerMetrics,
 }
 
 impl Metrics {
@@ -143,6 +149,8 @@ impl Metrics {
                 "Log lines lost because stdout was too slow.",
             )?,
             pools: PoolMetrics::new(&registry)?,
+            signals: SignalMetrics::new(&registry)?,
+            scaler: ScalerMetrics::new(&registry)?,
             registry,
         })
     }
@@ -249,6 +257,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::signals::Signal;
 
     #[test]
     fn docs_metrics_md_lists_exactly_these_metrics() {
@@ -261,6 +270,13 @@ mod tests {
         metrics
             .pools
             .set([("any", crate::pool_metrics::PoolGauges::default())].into_iter());
+        metrics.scaler.called("IsActive", tonic::Code::Ok);
+        let signal = crate::signals::tests::needs(1);
+        let signal = Signal {
+            service_time: Some(Duration::from_secs(1)),
+            ..signal
+        };
+        metrics.signals.set([("any", signal)].into_iter());
         let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
         let registered: BTreeSet<_> = text
             .lines()

@@ -22,6 +22,7 @@ mod one_service;
 mod protocol;
 mod reload;
 mod reload_swaps;
+mod scaler;
 mod seats;
 mod second_look;
 mod slow_clients;

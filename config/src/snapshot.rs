@@ -13,8 +13,7 @@ use crate::networks::Networks;
 
 pub(crate) use limits::RATE_PER_SECOND_MIN;
 pub use limits::{
-    Burst, ClientLimit, Cost, FairBy, Over, Overload, QueuePolicy, RATE_PER_SECOND_MAX,
-    ServiceLimits, TenantLimit,
+    Burst, ClientLimit, Cost, Over, Overload, RATE_PER_SECOND_MAX, ServiceLimits, TenantLimit,
 };
 
 /// The whole configuration, checked and indexed.
@@ -260,10 +259,6 @@ pub struct Pool {
     pub endpoints: Vec<SocketAddr>,
     /// What the core decides by.
     pub policy: PoolPolicy,
-    /// How requests wait for a seat.
-    pub queue: QueuePolicy,
-    /// Tunnels and other streams per endpoint, beside the seats.
-    pub streams_max: u32,
     /// Connections per endpoint, idle and active, over all workers.
     pub connections_max: u32,
     /// Deadlines towards the endpoint.

@@ -13,8 +13,8 @@ use std::{
 
 use schleuse_config::{Isolation, Pool, Service};
 use schleuse_core::{
-    EndpointId, Failure, Outcome, Refusal, RegionalKey, Timestamp, affinity::SessionCookie,
-    identify::Identified,
+    EndpointId, Failure, FlowKey, Outcome, Refusal, RegionalKey, Timestamp,
+    affinity::SessionCookie, identify::Identified,
 };
 use schleuse_http1::{BodyLength, HeadLimits, Known, RequestHead, ResponseHead, ResponseTo};
 use smallvec::SmallVec;
@@ -28,7 +28,7 @@ use crate::{
     gateway::TENANT_COOKIE,
     outgoing,
     prefetch::{Prefetched, is_grpc_type},
-    registry::HeldSlot,
+    registry::{HeldSlot, HeldStream, Wish},
     socket::is_local_shortage,
     upstream::{
         Group, Upstream, idle,
@@ -69,10 +69,19 @@ pub async fn run<B: BodyIn, R: Responder>(
     let body = &mut Prefetched::new(body);
     let filled = body.fill(forwarding.head, forwarding.service.body_bytes_max);
     filled.await.map_err(|fault| judge(&fault).1)?;
+    let found = forwarding.found;
+    let service = live.services.get(found.service.0 as usize);
+    let wish = Wish {
+        flow: FlowKey {
+            service: service.map_or(u32::MAX, |service| service.number),
+            tenant: found.tenant,
+        },
+        inhabitants: live.snapshot.weight(found.tenant),
+    };
     let mut tried: SmallVec<[EndpointId; 4]> = SmallVec::new();
     loop {
         let slot = pool
-            .arrive(config, &tried, session.map(|session| session.tag))
+            .arrive(config, wish, &tried, session.map(|session| session.tag))
             .map_err(Some)?;
         let attempt = Attempt {
             context: &mut *context,
@@ -81,6 +90,7 @@ pub async fn run<B: BodyIn, R: Responder>(
             session,
             started: slot.started(),
             slot: Some(slot),
+            stream: None,
         };
         let failed = match attempt.run(body, responder).await {
             Ok(()) => return Ok(()),
@@ -120,6 +130,8 @@ struct Attempt<'a, 'e, 'f> {
     session: Option<SessionCookie>,
     started: Timestamp,
     slot: Option<HeldSlot<'a>>,
+    /// Instead of the seat, once the answer turned out to be a stream.
+    stream: Option<HeldStream<'a>>,
 }
 
 impl Attempt<'_, '_, '_> {
@@ -393,7 +405,10 @@ impl Attempt<'_, '_, '_> {
             return Course::Answer;
         }
         if let Some(slot) = self.slot.take() {
-            slot.depart(Outcome::Released);
+            match slot.stream() {
+                Ok(stream) => self.stream = Some(stream),
+                Err(slot) => self.slot = Some(slot),
+            }
         }
         Course::Stream
     }

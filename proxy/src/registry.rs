@@ -16,8 +16,8 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use schleuse_core::{
-    Admission, EndpointId, Mode, Outcome, PoolState, Refusal, Slot, Timestamp,
-    endpoint::EndpointView,
+    Admission, Arrival, ArrivalTime, Class, EndpointId, FlowKey, Leave, Mode, Outcome, PoolPolicy,
+    PoolState, Refusal, Retry, SharedRate, Slot, Stream, Timestamp, endpoint::EndpointView,
 };
 
 use crate::{
@@ -99,7 +99,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Guarded {
-    state: PoolState,
+    state: PoolState<TenantRate>,
     connections: FxHashMap<EndpointId, Arc<EndpointConnections>>,
 }
 
@@ -148,18 +148,25 @@ impl Pool {
     pub fn arrive<'l>(
         &'l self,
         config: &'l schleuse_config::Pool,
+        wish: Wish,
         tried: &[EndpointId],
         session: Option<u64>,
     ) -> Result<HeldSlot<'l>, Refusal> {
-        let (now, draw) = (clock::recent(), reference::draw());
+        let now = clock::recent();
         let mut guarded = self.guarded.lock();
         let preferred = session.map(|tag| guarded.state.session_endpoint(tag));
-        let admission = guarded
-            .state
-            .arrive(&config.policy, now, draw, tried, preferred);
-        let slot = match admission {
-            Admission::Go(slot) => slot,
-            Admission::Refuse(refusal) => return Err(refusal),
+        let slot = if tried.is_empty() {
+            seat(&mut guarded.state, &config.policy, now, wish, preferred)?
+        } else {
+            let retry = Retry {
+                flow: wish.flow,
+                inhabitants: wish.inhabitants,
+                cost: 1,
+                tried,
+                preferred,
+                draw: reference::draw(),
+            };
+            guarded.state.retry(&config.policy, now, &retry)?
         };
         let Some(connections) = guarded.connections.get(&slot.endpoint).cloned() else {
             guarded
@@ -229,6 +236,70 @@ impl Pool {
     }
 }
 
+/// Whose request it is that wants a seat.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    /// Service and tenant.
+    pub flow: FlowKey,
+    /// What its weight is made of.
+    pub inhabitants: u64,
+}
+
+/// A seat at once, or a refusal.
+fn seat(
+    state: &mut PoolState<TenantRate>,
+    policy: &PoolPolicy,
+    now: Timestamp,
+    wish: Wish,
+    preferred: Option<EndpointId>,
+) -> Result<Slot, Refusal> {
+    let arrival = Arrival {
+        flow: wish.flow,
+        inhabitants: wish.inhabitants,
+        class: Class::New,
+        client: 0,
+        cost: 1,
+        bytes: 0,
+        in_flight_max: u32::MAX,
+        rate: None,
+        preferred,
+        draw: reference::draw(),
+    };
+    match state.arrive(policy, now, &arrival) {
+        Admission::Go(slot) => Ok(slot),
+        Admission::Refuse(refused) => Err(refused.refusal),
+        Admission::Wait(waiting) => {
+            let _ = state.leave(policy, waiting.ticket, now, Leave::Gone);
+            Err(Refusal::PoolFull)
+        }
+    }
+}
+
+/// How far a tenant has used its rate; it outlives pools and reloads.
+#[derive(Debug, Clone, Default)]
+pub struct TenantRate(Arc<Mutex<ArrivalTime>>);
+
+impl SharedRate for TenantRate {
+    fn with<T>(&self, use_it: impl FnOnce(&mut ArrivalTime) -> T) -> T {
+        use_it(&mut self.0.lock())
+    }
+}
+
+/// A stream that is counted at its endpoint until it is dropped.
+#[derive(Debug)]
+pub struct HeldStream<'l> {
+    pool: &'l Pool,
+    stream: Option<Stream>,
+}
+
+impl Drop for HeldStream<'_> {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.pool.guarded.lock().state.end_stream(stream);
+        }
+    }
+}
+
 /// A seat that is given back when dropped: a request that vanishes in any phase cannot leak one.
 #[derive(Debug)]
 pub struct HeldSlot<'l> {
@@ -238,7 +309,32 @@ pub struct HeldSlot<'l> {
     slot: Option<Slot>,
 }
 
-impl HeldSlot<'_> {
+impl<'l> HeldSlot<'l> {
+    /// Moves the request out of its seat.
+    ///
+    /// # Errors
+    ///
+    /// The seat, when the endpoint has as many streams as it may.
+    pub fn stream(mut self) -> Result<HeldStream<'l>, Self> {
+        let pool = self.pool;
+        let now = clock::recent();
+        let moved = self.slot.take().map(|slot| {
+            let state = &mut pool.guarded.lock().state;
+            state.stream(&self.config.policy, slot, now)
+        });
+        match moved {
+            Some(Err(slot)) => {
+                self.slot = Some(slot);
+                Err(self)
+            }
+            Some(Ok(stream)) => Ok(HeldStream {
+                pool,
+                stream: Some(stream),
+            }),
+            None => Ok(HeldStream { pool, stream: None }),
+        }
+    }
+
     /// Whose seat it is.
     pub fn endpoint(&self) -> Option<EndpointId> {
         self.slot.as_ref().map(|slot| slot.endpoint)

@@ -184,7 +184,7 @@ fn warn_of_burst(
     report: &mut Report,
 ) {
     let room = |pool: &&CheckedPool| {
-        let places = pool.value.queue.waiting_per_tenant_max;
+        let places = pool.value.policy.queue.waiting_per_tenant_max;
         (
             f64::from(pool.seats()) + f64::from(places),
             pool.value.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use schleuse_core::{Register, TenantId};
+use schleuse_core::{FairBy, Register, TenantId};
 
 use super::pools::CheckedPool;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     problem::Report,
     reader::{Entry, Placed, Section, text_of},
     register::{Alias, read_register},
-    snapshot::{FairBy, Weights},
+    snapshot::Weights,
     units::{Fault, quoted},
 };
 
@@ -150,7 +150,7 @@ pub(super) fn warn_of_useless_weights(
 ) {
     let weighs = |pool: &CheckedPool| {
         matches!(
-            pool.value.queue.fair_by,
+            pool.value.policy.queue.fair_by,
             FairBy::Population | FairBy::SquareRoot
         )
     };

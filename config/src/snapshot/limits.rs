@@ -121,38 +121,6 @@ pub struct Overload {
     pub file_handles_percent: u32,
 }
 
-/// How a pool's waiting requests are bounded and ordered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueuePolicy {
-    /// Waiting requests; 0: nothing waits.
-    pub waiting_max: u32,
-    /// The same for one tenant of one service.
-    pub waiting_per_tenant_max: u32,
-    /// Memory of waiting requests, bytes.
-    pub bytes_max: u64,
-    /// The same for one tenant of one service.
-    pub bytes_per_tenant_max: u64,
-    /// The longest wait.
-    pub wait_max: Duration,
-    /// What a tenant counts.
-    pub fair_by: FairBy,
-    /// Percent of `waiting_per_tenant_max` that one client network may hold; at least one place.
-    pub client_share: u32,
-}
-
-/// What a tenant counts while several wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FairBy {
-    /// Its inhabitants, or its own weight.
-    Population,
-    /// The square root of that.
-    SquareRoot,
-    /// All the same.
-    Equal,
-    /// Nothing: first come, first served.
-    None,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

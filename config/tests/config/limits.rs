@@ -268,7 +268,7 @@ fn a_default_follows_what_bounds_it() {
         .loaded()
         .snapshot;
     assert_eq!(pool.client.connections_per_network_max, 50);
-    let queue = &pool.pools[0].queue;
+    let queue = &pool.pools[0].policy.queue;
     assert_eq!(queue.waiting_per_tenant_max, 500);
     assert_eq!(queue.bytes_per_tenant_max, 16 << 20);
     assert_eq!(queue.wait_max, Duration::from_secs(10));
@@ -278,8 +278,8 @@ fn a_default_follows_what_bounds_it() {
 fn streams_and_waiting_places_may_be_none() {
     let yaml = yaml("", "queue: { waiting_max: 0 }\n    streams_max: 0");
     let pool = Site::new(yaml).loaded().snapshot.pools[0].clone();
-    assert_eq!(pool.queue.waiting_max, 0);
-    assert_eq!(pool.streams_max, 0);
+    assert_eq!(pool.policy.queue.waiting_max, 0);
+    assert_eq!(pool.policy.streams_max, 0);
 }
 
 #[test]

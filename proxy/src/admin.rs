@@ -11,6 +11,8 @@ mod routes;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod top;
+pub(crate) mod traffic;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -124,6 +126,7 @@ impl Admin {
             },
             Resource::GrantLease => leases::grant(&self.edge, name, query),
             Resource::RevokeLease => leases::revoke(&self.edge, name),
+            Resource::Top => top::top(&self.edge.live(), query),
             Resource::Leases => leases::list(&self.edge),
             Resource::Pools => Reply::json(200, &view::pools(&self.edge)),
             Resource::Pool => match view::pool(&self.edge, name) {

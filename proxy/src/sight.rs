@@ -8,6 +8,9 @@
 pub mod counts;
 pub mod families;
 pub mod leases;
+pub mod pools;
 pub mod reasons;
 pub mod recent;
+pub mod scrape;
 pub mod top;
+pub mod traffic;

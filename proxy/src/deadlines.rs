@@ -45,13 +45,15 @@ pub enum Limit {
     UpstreamRead,
     /// The endpoint takes the request.
     UpstreamWrite,
+    /// The wait for a seat.
+    Queue,
     /// The whole exchange.
     Exchange,
     /// The process is stopping: whoever is idle ends now. Not a time; set by [`Deadlines::leave`].
     Leaving,
 }
 
-const LIMITS: [Limit; 11] = [
+const LIMITS: [Limit; 12] = [
     Limit::Idle,
     Limit::Header,
     Limit::ClientRead,
@@ -61,6 +63,7 @@ const LIMITS: [Limit; 11] = [
     Limit::FirstByte,
     Limit::UpstreamRead,
     Limit::UpstreamWrite,
+    Limit::Queue,
     Limit::Exchange,
     Limit::Leaving,
 ];

@@ -208,7 +208,7 @@ impl Live {
             pools: snapshot
                 .pools
                 .iter()
-                .map(|pool| registry.pool(&pool.name))
+                .map(|pool| registry.pool(pool))
                 .collect(),
             admin_token: match &snapshot.admin {
                 Some(admin) => admin.token.clone(),
@@ -227,7 +227,7 @@ impl Live {
     /// Gives the pools the endpoints of this config: the moment in which it comes into force for them.
     fn adopt_endpoints(&self) {
         for (pool, config) in self.pools.iter().zip(&self.snapshot.pools) {
-            pool.set_endpoints(config);
+            pool.adopt(config);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The pipeline of one request. Read this first: every step of `docs/request.md` is one call below.
 //!
-//! Identify → check → admit → forward → account. Each step decides by one call of the core and ends either in the next
+//! Identify → check → limit → admit → forward → account. Each step decides by one call of the core and ends either in the next
 //! step or in a [`Refusal`]; whatever it takes is held by a value that gives it back when dropped.
 
 use std::{net::IpAddr, sync::Arc};
@@ -15,6 +15,7 @@ use schleuse_http1::{BodyLength, Known, RequestHead};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
+    admit::{self, Admission},
     affinity::cookie,
     connection::{ConnectionInfo, Handler},
     context::RequestContext,
@@ -89,7 +90,8 @@ impl Handler for Gateway {
         if self.leaving() || !context.live.listens_on(info.listener) {
             responder.close_after();
         }
-        let answered = match prepare(&mut context, head) {
+        let prepared = prepare(&mut context, head).and_then(|step| limit(&mut context, step));
+        let answered = match prepared {
             Ok(Step::Forward(service, found)) => {
                 deadlines.set(Limit::Exchange, context.started + service.timeout);
                 let forwarding = Forwarding {
@@ -187,6 +189,15 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
         return Err(Refusal::BodyTooLarge);
     }
     Ok(Step::Forward(service, found))
+}
+
+/// What is asked of client and tenant before anything is read or held for the request.
+fn limit(context: &mut RequestContext<'_>, step: Step) -> Result<Step, Refusal> {
+    if let Step::Forward(service, found) = &step {
+        context.admission = Admission::find(context, service, found);
+        admit::charge(context, service)?;
+    }
+    Ok(step)
 }
 
 fn identify(

@@ -5,6 +5,7 @@
 
 mod authorization;
 mod leases;
+mod pools;
 mod query;
 mod reply;
 mod routes;
@@ -12,7 +13,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod top;
-pub(crate) mod traffic;
+mod traffic;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -35,6 +36,7 @@ use crate::{
     reference::Reference,
     reload::{Reloaded, Reloader},
     respond::{self, Refused},
+    sight::scrape,
 };
 
 /// Answers the admin listener.
@@ -128,8 +130,8 @@ impl Admin {
             Resource::RevokeLease => leases::revoke(&self.edge, name),
             Resource::Top => top::top(&self.edge.live(), query),
             Resource::Leases => leases::list(&self.edge),
-            Resource::Pools => Reply::json(200, &view::pools(&self.edge)),
-            Resource::Pool => match view::pool(&self.edge, name) {
+            Resource::Pools => Reply::json(200, &pools::pools(&self.edge)),
+            Resource::Pool => match pools::pool(&self.edge, name) {
                 Some(pool) => Reply::json(200, &pool),
                 None => Reply::problem(404, "no pool of this name is configured"),
             },
@@ -153,11 +155,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> Reply {
-        let live = self.edge.live();
-        let pools = live.pools.iter();
-        let gauges = pools.map(|pool| (pool.name(), view::gauges(pool)));
-        self.edge.metrics.pools.set(gauges);
-        match self.edge.metrics.encode() {
+        match self.edge.metrics.encode(&scrape::families(&self.edge)) {
             Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),
         }

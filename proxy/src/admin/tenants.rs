@@ -108,17 +108,19 @@ pub(super) fn tenant(live: &Live, digits: &str) -> Option<Tenant> {
     let key = register.place_by_digits(digits)?;
     let now = clock::now();
     let indices = (0..).map(ServiceIndex);
-    let services = indices.zip(&live.snapshot.services).map(|(index, service)| {
-        let found = live.snapshot.routes.office(index, key);
-        let traffic = found.and_then(|(office, _)| Traffic::of(live, index, office, now));
-        let pool = found.and_then(|(_, pool)| live.snapshot.pools.get(pool.as_usize()));
-        Charge {
-            service: service.name.clone(),
-            office: found.map(|(office, _)| Place::new(register, office)),
-            pool: pool.map(|pool| pool.name.clone()),
-            traffic: traffic.as_ref().map(TrafficView::new),
-        }
-    });
+    let services = indices
+        .zip(&live.snapshot.services)
+        .map(|(index, service)| {
+            let found = live.snapshot.routes.office(index, key);
+            let traffic = found.and_then(|(office, _)| Traffic::of(live, index, office, now));
+            let pool = found.and_then(|(_, pool)| live.snapshot.pools.get(pool.as_usize()));
+            Charge {
+                service: service.name.clone(),
+                office: found.map(|(office, _)| Place::new(register, office)),
+                pool: pool.map(|pool| pool.name.clone()),
+                traffic: traffic.as_ref().map(TrafficView::new),
+            }
+        });
     Some(Tenant {
         place: Place::new(register, TenantId::new(key)),
         services: services.collect(),

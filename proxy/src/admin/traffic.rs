@@ -20,17 +20,17 @@ pub(super) struct TrafficView {
     service_time_ms: Option<f64>,
     /// What keeps its next request waiting beside the seats.
     held_up_by: Option<&'static str>,
-    #[serde(flatten)]
-    totals: Totals,
+    /// Requests that a limit in `observe` mode let pass.
+    observed: u64,
+    requests: Requests,
     limits: Limits,
 }
 
-/// Counters since the start, and waits of the last minutes.
+/// What became of requests: since the start, and how long they waited in the last minutes.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Totals {
+pub(super) struct Requests {
     admitted: u64,
     left: u64,
-    observed: u64,
     /// Only reasons that happened.
     refused: BTreeMap<&'static str, u64>,
     refused_recently: u64,
@@ -38,12 +38,11 @@ pub(crate) struct Totals {
     wait_p99_ms: Option<f64>,
 }
 
-impl Totals {
-    pub(crate) fn of(counts: &Counts, recent: &RecentView) -> Self {
+impl Requests {
+    pub(super) fn of(counts: &Counts, recent: &RecentView) -> Self {
         Self {
             admitted: counts.admitted_total(),
             left: counts.left_total(),
-            observed: counts.observed_total(),
             refused: happened(counts.refused_by_reason()),
             refused_recently: recent.refused,
             wait_p50_ms: recent.wait(50).map(millis),
@@ -56,7 +55,7 @@ fn happened(refused: &RefusedCounts) -> BTreeMap<&'static str, u64> {
     refused.all().filter(|(_, count)| *count > 0).collect()
 }
 
-pub(crate) fn millis(time: Duration) -> f64 {
+pub(super) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
@@ -121,10 +120,13 @@ impl TrafficView {
     pub(super) fn new(traffic: &Traffic<'_>) -> Self {
         let flow = traffic.flow.as_ref();
         let counts = traffic.runtime.as_ref().map(|runtime| &runtime.counts);
-        let totals = counts.map(|counts| Totals::of(counts, &counts.recent.view(traffic.now())));
+        let requests =
+            counts.map(|counts| Requests::of(counts, &counts.recent.view(traffic.now())));
         let limits = &traffic.service.limits;
         let tenant = limits.tenant.as_ref();
-        let time = flow.map(|flow| flow.service_time).filter(|time| !time.is_zero());
+        let time = flow
+            .map(|flow| flow.service_time)
+            .filter(|time| !time.is_zero());
         Self {
             in_flight: flow.map_or(0, |flow| flow.in_flight),
             waiting: flow.map_or(0, |flow| flow.waiting),
@@ -133,7 +135,8 @@ impl TrafficView {
             weight: traffic.weight,
             service_time_ms: time.map(millis),
             held_up_by: flow.and_then(held_up_by),
-            totals: totals.unwrap_or_default(),
+            observed: counts.map_or(0, Counts::observed_total),
+            requests: requests.unwrap_or_default(),
             limits: Limits {
                 tenant: tenant.map(|limit| TenantLimitView::new(limit, traffic)),
                 client: limits.client.as_ref().map(Into::into),

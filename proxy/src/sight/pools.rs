@@ -122,16 +122,28 @@ impl PoolFamilies {
     fn new() -> Self {
         let (gauge, counter) = (Family::gauge, Family::counter);
         Self {
-            in_flight: gauge("pool_in_flight", "Requests in flight at the pool's endpoints."),
+            in_flight: gauge(
+                "pool_in_flight",
+                "Requests in flight at the pool's endpoints.",
+            ),
             seats: gauge("pool_seats", "Seats of the endpoints that may be used now."),
             streams: gauge("pool_streams", "Streams open to the pool's endpoints."),
             endpoints: gauge("pool_endpoints", "Endpoints of the pool by state."),
-            waiting: gauge("pool_waiting", "Requests that wait for a seat or for their rate."),
+            waiting: gauge(
+                "pool_waiting",
+                "Requests that wait for a seat or for their rate.",
+            ),
             held_bytes: gauge("pool_held_bytes", "Memory of the requests that wait."),
             admitted: counter("pool_admitted_total", "Requests that got a seat."),
             wait: Family::histogram("pool_wait_seconds", "How long they had waited for it."),
-            refused: counter("pool_refused_total", "Requests refused for want of it, by reason."),
-            left: counter("pool_left_total", "Clients that left while their request waited."),
+            refused: counter(
+                "pool_refused_total",
+                "Requests refused for want of it, by reason.",
+            ),
+            left: counter(
+                "pool_left_total",
+                "Clients that left while their request waited.",
+            ),
         }
     }
 
@@ -141,14 +153,16 @@ impl PoolFamilies {
         self.seats.count(&[label], pool.seats.into());
         self.streams.count(&[label], pool.streams.into());
         for (state, count) in ENDPOINT_STATES.iter().zip(pool.endpoints) {
-            self.endpoints.count(&[label, ("state", state)], count.into());
+            self.endpoints
+                .count(&[label, ("state", state)], count.into());
         }
         self.waiting.count(&[label], pool.waiting);
         self.held_bytes.count(&[label], pool.held_bytes);
         self.admitted.count(&[label], pool.waits.count);
         self.wait.waits(&[label], &pool.waits);
         for (refusal, count) in CAUSED_BY_LIMITS.iter().zip(pool.refused) {
-            self.refused.count(&[label, ("reason", refusal.label())], count);
+            self.refused
+                .count(&[label, ("reason", refusal.label())], count);
         }
         self.left.count(&[label], pool.left);
     }

@@ -61,7 +61,9 @@ impl Recent {
     /// Requests refused in the last two to four minutes; cheaper than [`Self::view`].
     pub fn refused_recently(&self, now: Timestamp) -> u64 {
         let windows = self.remembered(now);
-        windows.map(|window| u64::from(window.refused.load(Relaxed))).sum()
+        windows
+            .map(|window| u64::from(window.refused.load(Relaxed)))
+            .sum()
     }
 
     /// What happened in the last two to four minutes.

@@ -14,27 +14,40 @@ pub const SERVICES_PER_LEASE_MAX: usize = 10;
 /// Percent, and how Prometheus writes it.
 const QUANTILES: [(u64, &str); 2] = [(50, "0.5"), (99, "0.99")];
 
-/// All of it.
+/// Everything that has a series, by name.
 pub fn families(edge: &Edge) -> Vec<MetricFamily> {
+    let mut shown: Vec<_> = all(edge).into_iter().filter_map(Family::finish).collect();
+    shown.sort_by(|one, other| one.name().cmp(other.name()));
+    shown
+}
+
+/// Everything, with and without a series.
+fn all(edge: &Edge) -> Vec<Family> {
     let now = clock::now();
     let live = edge.live();
     let leased = leased(edge, &live, now);
-    let all = pools::families(&live).into_iter();
-    let all = all.chain(busiest(&live, now)).chain(in_full(&leased));
-    let mut all: Vec<_> = all.chain([leases(edge, now)]).filter_map(Family::finish).collect();
-    all.sort_by(|one, other| one.name().cmp(other.name()));
+    let mut all = pools::families(&live);
+    all.extend(busiest(&live, now));
+    all.extend(in_full(&leased));
+    all.push(leases(edge, now));
     all
 }
 
 fn leases(edge: &Edge, now: Timestamp) -> Family {
-    let mut family = Family::gauge("leases", "Tenants whose metrics are shown in full for a time.");
+    let mut family = Family::gauge(
+        "leases",
+        "Tenants whose metrics are shown in full for a time.",
+    );
     family.count(&[], edge.leases.list(now).len() as u64);
     family
 }
 
 fn busiest(live: &Live, now: Timestamp) -> [Family; 3] {
     let rankings = Rankings::of(live, TOP, now);
-    let mut waiting = Family::gauge("top_waiting", "Waiting requests of the tenants with the most.");
+    let mut waiting = Family::gauge(
+        "top_waiting",
+        "Waiting requests of the tenants with the most.",
+    );
     let mut in_flight = Family::gauge(
         "top_in_flight",
         "Requests in flight of the tenants with the most.",
@@ -43,8 +56,12 @@ fn busiest(live: &Live, now: Timestamp) -> [Family; 3] {
         "top_refused_total",
         "Refused requests of the tenants with the most in the last minutes.",
     );
-    name(live, rankings.waiting, now, |labels, value, _| waiting.count(labels, value));
-    name(live, rankings.in_flight, now, |labels, value, _| in_flight.count(labels, value));
+    name(live, rankings.waiting, now, |labels, value, _| {
+        waiting.count(labels, value);
+    });
+    name(live, rankings.in_flight, now, |labels, value, _| {
+        in_flight.count(labels, value);
+    });
     name(live, rankings.refused, now, |labels, _, traffic| {
         let counts = traffic.runtime.as_ref().map(|runtime| &runtime.counts);
         let total = counts.map_or(0, |counts| counts.refused_by_reason().sum());
@@ -79,7 +96,9 @@ fn leased<'l>(edge: &Edge, live: &'l Live, now: Timestamp) -> Vec<Traffic<'l>> {
             Some((index, office))
         });
         let traffic = offices.filter_map(|(index, office)| Traffic::of(live, index, office, now));
-        let mut asked: Vec<_> = traffic.filter(|traffic| traffic.runtime.is_some()).collect();
+        let mut asked: Vec<_> = traffic
+            .filter(|traffic| traffic.runtime.is_some())
+            .collect();
         asked.sort_by_cached_key(|traffic| std::cmp::Reverse(admitted(traffic)));
         asked.truncate(SERVICES_PER_LEASE_MAX);
         all.extend(asked);
@@ -129,21 +148,39 @@ impl Detail {
         Self {
             in_flight: gauge("tenant_in_flight", "Leased tenant: requests in flight."),
             waiting: gauge("tenant_waiting", "Leased tenant: waiting requests."),
-            held_bytes: gauge("tenant_held_bytes", "Leased tenant: memory of waiting requests."),
+            held_bytes: gauge(
+                "tenant_held_bytes",
+                "Leased tenant: memory of waiting requests.",
+            ),
             ahead: gauge(
                 "tenant_ahead_seconds",
                 "Leased tenant: its finish tag ahead of the pool's virtual time.",
             ),
             weight: gauge("tenant_weight", "Leased tenant: what it counts."),
-            tokens: gauge("tenant_tokens", "Leased tenant: requests its rate allows at once."),
-            admitted: counter("tenant_admitted_total", "Leased tenant: requests that got a seat."),
-            refused: counter("tenant_refused_total", "Leased tenant: requests refused, by reason."),
-            left: counter("tenant_left_total", "Leased tenant: clients that left while waiting."),
+            tokens: gauge(
+                "tenant_tokens",
+                "Leased tenant: requests its rate allows at once.",
+            ),
+            admitted: counter(
+                "tenant_admitted_total",
+                "Leased tenant: requests that got a seat.",
+            ),
+            refused: counter(
+                "tenant_refused_total",
+                "Leased tenant: requests refused, by reason.",
+            ),
+            left: counter(
+                "tenant_left_total",
+                "Leased tenant: clients that left while waiting.",
+            ),
             observed: counter(
                 "tenant_observed_total",
                 "Leased tenant: requests that a limit in observe mode let pass.",
             ),
-            wait: gauge("tenant_wait_seconds", "Leased tenant: waits of the last minutes."),
+            wait: gauge(
+                "tenant_wait_seconds",
+                "Leased tenant: waits of the last minutes.",
+            ),
         }
     }
 
@@ -152,9 +189,12 @@ impl Detail {
         let [service, tenant] = [("service", &*traffic.service.name), ("tenant", &*tenant)];
         let labels = [service, tenant];
         let flow = traffic.flow.as_ref();
-        self.in_flight.count(&labels, flow.map_or(0, |flow| flow.in_flight.into()));
-        self.waiting.count(&labels, flow.map_or(0, |flow| flow.waiting.into()));
-        self.held_bytes.count(&labels, flow.map_or(0, |flow| flow.waiting_bytes));
+        self.in_flight
+            .count(&labels, flow.map_or(0, |flow| flow.in_flight.into()));
+        self.waiting
+            .count(&labels, flow.map_or(0, |flow| flow.waiting.into()));
+        self.held_bytes
+            .count(&labels, flow.map_or(0, |flow| flow.waiting_bytes));
         self.ahead.add(&labels, flow.map_or(0.0, |flow| flow.ahead));
         self.weight.count(&labels, traffic.weight);
         if let Some(tokens) = traffic.tokens() {
@@ -168,12 +208,16 @@ impl Detail {
         self.left.count(&labels, counts.left_total());
         self.observed.count(&labels, counts.observed_total());
         for (reason, count) in counts.refused_by_reason().all() {
-            self.refused.count(&[("reason", reason), service, tenant], count);
+            self.refused
+                .count(&[("reason", reason), service, tenant], count);
         }
         let recent = counts.recent.view(traffic.now());
         for (percent, quantile) in QUANTILES {
             if let Some(wait) = recent.wait(percent) {
-                self.wait.add(&[("quantile", quantile), service, tenant], wait.as_secs_f64());
+                self.wait.add(
+                    &[("quantile", quantile), service, tenant],
+                    wait.as_secs_f64(),
+                );
             }
         }
     }

@@ -29,7 +29,12 @@ pub struct Traffic<'l> {
 
 impl<'l> Traffic<'l> {
     /// Of the office `tenant` for the service with this index; none: there is no such service.
-    pub fn of(live: &'l Live, index: ServiceIndex, tenant: TenantId, now: Timestamp) -> Option<Self> {
+    pub fn of(
+        live: &'l Live,
+        index: ServiceIndex,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Option<Self> {
         let position = index.0 as usize;
         let service = live.snapshot.services.get(position)?;
         let runtime = live.services.get(position)?;

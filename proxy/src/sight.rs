@@ -12,5 +12,7 @@ pub mod pools;
 pub mod reasons;
 pub mod recent;
 pub mod scrape;
+#[cfg(test)]
+mod tests;
 pub mod top;
 pub mod traffic;

@@ -98,7 +98,8 @@ struct Charge {
     /// None when the key is shorter than the level of the service: it does not say which office.
     office: Option<Place>,
     pool: Option<String>,
-    /// Of the office; none without one.
+    /// Of the office; left out without one.
+    #[serde(flatten)]
     traffic: Option<TrafficView>,
 }
 

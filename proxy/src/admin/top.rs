@@ -29,6 +29,7 @@ struct Ranked {
     name: Option<String>,
     /// What it is ranked by.
     value: u64,
+    #[serde(flatten)]
     traffic: TrafficView,
 }
 

@@ -22,7 +22,7 @@ pub fn families(edge: &Edge) -> Vec<MetricFamily> {
 }
 
 /// Everything, with and without a series.
-fn all(edge: &Edge) -> Vec<Family> {
+pub(super) fn all(edge: &Edge) -> Vec<Family> {
     let now = clock::now();
     let live = edge.live();
     let leased = leased(edge, &live, now);

@@ -9,14 +9,13 @@ use schleuse_config::{ClientPolicy, Service};
 use schleuse_core::{
     Refusal,
     host::{HostBuffer, normalize_host},
-    identify::{Facts, Identified, NotIdentified},
+    identify::Identified,
 };
-use schleuse_http1::{BodyLength, Known, RequestHead};
+use schleuse_http1::{BodyLength, RequestHead};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     admit::{self, Admission},
-    affinity::cookie,
     connection::{ConnectionInfo, Handler},
     context::RequestContext,
     deadlines::Limit,
@@ -24,11 +23,11 @@ use crate::{
     exchange::{Exchange, Parts, Responder},
     forward::{self, Forwarding},
     forwarding,
+    identify::identify,
     respond::{self, Refused},
 };
 
-/// Name of the cookie that carries the tenant through the rest of a form.
-pub const TENANT_COOKIE: &str = "schleuse-tenant";
+pub use crate::identify::TENANT_COOKIE;
 
 /// Answers the public listeners.
 #[derive(Debug)]
@@ -179,7 +178,11 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
     if let Some(location) = https_location(context, host, head) {
         return Ok(Step::Redirect(location));
     }
-    let found = identify(context, head, host)?;
+    let found = identify(&context.live.snapshot, head, host, context.trusted);
+    let found = found.map_err(|reason| {
+        context.learnt.refused_service = reason.service_name(&context.live.snapshot);
+        reason.refusal
+    })?;
     context.identified = Some(found);
     let service = context.service().cloned().ok_or(Refusal::UnknownHost)?;
     check_network(&service, context.client)?;
@@ -200,59 +203,8 @@ fn limit(context: &mut RequestContext<'_>, step: Step) -> Result<Step, Refusal> 
     Ok(step)
 }
 
-fn identify(
-    context: &mut RequestContext<'_>,
-    head: &RequestHead,
-    host: &str,
-) -> Result<Identified, Refusal> {
-    let live = context.live.clone();
-    let tenant_cookie = head
-        .values(Known::Cookie)
-        .find_map(|field| cookie(field, TENANT_COOKIE))
-        .map(|value| std::str::from_utf8(value).unwrap_or_default());
-    let mut facts = Facts {
-        host,
-        path: head.path(),
-        query: head.query(),
-        cookie: tenant_cookie,
-        header: None,
-    };
-    let mut found = live.snapshot.routes.identify(&facts);
-    let service = found
-        .as_ref()
-        .map_or_else(NotIdentified::service, |found| Some(found.service));
-    let service = service.and_then(|service| live.snapshot.services.get(service.0 as usize));
-    // Which header names the tenant is the service's own choice, so the service comes first.
-    if let Some(name) = service.and_then(|service| service.tenant_header.as_deref())
-        && context.trusted
-        && let Some(value) = tenant_header(head, name)?
-    {
-        facts.header = Some(value);
-        found = live.snapshot.routes.identify(&facts);
-    }
-    found.map_err(|reason| {
-        context.learnt.refused_service = service.map(|service| service.name.clone());
-        reason.refusal()
-    })
-}
-
-/// The field by which a trusted proxy names the tenant; twice would be two tenants.
-fn tenant_header<'h>(head: &'h RequestHead, name: &str) -> Result<Option<&'h str>, Refusal> {
-    let mut fields = head
-        .fields()
-        .filter(|field| field.name.eq_ignore_ascii_case(name));
-    let value = fields
-        .next()
-        .map(|field| std::str::from_utf8(field.value).unwrap_or_default());
-    if fields.next().is_some() {
-        // A proxy that adds instead of replacing lets the client speak first.
-        Err(Refusal::ContradictingTenants)
-    } else {
-        Ok(value)
-    }
-}
-
-fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {
+/// 403 for a client that `allow_from` does not name.
+pub(crate) fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {
     if service.allow_from.is_empty() || service.allow_from.contains(client) {
         Ok(())
     } else {
@@ -278,11 +230,13 @@ fn check_certificate(context: &RequestContext<'_>, host: &str) -> Result<(), Ref
 }
 
 fn https_location(context: &RequestContext<'_>, host: &str, head: &RequestHead) -> Option<String> {
-    let port = context
-        .live
-        .listener(context.info.listener)?
-        .config
-        .redirect_https_port?;
+    let listener = context.live.listener(context.info.listener)?;
+    let port = listener.config.redirect_https_port?;
+    Some(https_url(host, port, head))
+}
+
+/// Where a request for this host finds the same over TLS.
+pub(crate) fn https_url(host: &str, port: u16, head: &RequestHead) -> String {
     let target = if head.path() == "*" {
         "/"
     } else {
@@ -293,5 +247,5 @@ fn https_location(context: &RequestContext<'_>, host: &str, head: &RequestHead) 
     } else {
         format!(":{port}")
     };
-    Some(format!("https://{host}{port}{target}"))
+    format!("https://{host}{port}{target}")
 }

@@ -14,6 +14,7 @@ mod backend_retries;
 mod bodies;
 mod command_line;
 mod continuity;
+mod explain;
 mod first;
 mod full_pool;
 mod identify;

@@ -199,17 +199,15 @@ impl Pool {
         slot: Slot,
         now: Timestamp,
     ) -> Result<HeldSlot<'_>, Refusal> {
-        match guarded.connections.get(&slot.endpoint).cloned() {
-            Some(connections) => Ok(HeldSlot {
-                pool: self,
-                connections,
-                slot: Some(slot),
-            }),
-            None => {
-                guarded.depart(slot, Outcome::Abandoned, now);
-                Err(Refusal::NoEndpoint)
-            }
-        }
+        let Some(connections) = guarded.connections.get(&slot.endpoint).cloned() else {
+            guarded.depart(slot, Outcome::Abandoned, now);
+            return Err(Refusal::NoEndpoint);
+        };
+        Ok(HeldSlot {
+            pool: self,
+            connections,
+            slot: Some(slot),
+        })
     }
 
     /// The time has come that the core asked for: see [`crate::pool_clock`].

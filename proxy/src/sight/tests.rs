@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, time::Duration
 use schleuse_core::{Arrival, Class, FlowKey, Refusal, TenantId};
 use tempfile::TempDir;
 
-use super::{leases::LEASE_DEFAULT, scrape};
+use super::{families::Family, leases::LEASE_DEFAULT, scrape};
 use crate::{
     clock,
     edge::{Edge, Live},
@@ -161,7 +161,7 @@ fn docs_metrics_md_lists_exactly_the_families() {
         Some((name.to_owned(), kind.to_owned()))
     });
     let scraped = scrape::all(&edge);
-    let scraped = scraped.iter().map(|family| family.name_and_kind());
+    let scraped = scraped.iter().map(Family::name_and_kind);
     let shown: BTreeSet<_> = registered.chain(scraped).collect();
     let documented: BTreeSet<_> = include_str!("../../../docs/metrics.md")
         .lines()

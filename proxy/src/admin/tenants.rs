@@ -103,10 +103,18 @@ struct Charge {
     traffic: Option<TrafficView>,
 }
 
+/// The place of a key as operators write it, `bund` for all of Germany.
+pub(super) fn place(register: &Register, digits: &str) -> Option<RegionalKey> {
+    match digits {
+        "bund" => Some(RegionalKey::BUND),
+        digits => register.place_by_digits(digits),
+    }
+}
+
 /// A place or region by its ARS (2, 3, 5, 9 or 12 digits) or AGS (8), keys that ceased included.
 pub(super) fn tenant(live: &Live, digits: &str) -> Option<Tenant> {
     let register = &live.snapshot.register;
-    let key = register.place_by_digits(digits)?;
+    let key = place(register, digits)?;
     let now = clock::now();
     let indices = (0..).map(ServiceIndex);
     let services = indices

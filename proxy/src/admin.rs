@@ -155,6 +155,9 @@ impl Admin {
     }
 
     fn metrics(&self) -> Reply {
+        self.edge
+            .limits
+            .measure(&self.edge.live().snapshot.overload);
         match self.edge.metrics.encode(&scrape::families(&self.edge)) {
             Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),

@@ -18,6 +18,7 @@ use crate::{
     context::RequestContext,
     deadlines::Deadlines,
     exchange::Responder,
+    limits::ClientNetwork,
     registry::{Arrived, HeldSlot, Pool, Tenant, Terms},
     respond::RateLimitShown,
     wait::wait,
@@ -165,6 +166,7 @@ pub fn charge(context: &mut RequestContext<'_>, service: &Service) -> Result<(),
     };
     if limit.observe {
         admission.tenant.counts.observed();
+        context.edge.limits.metrics().would_refuse("tenant");
         return Ok(());
     }
     Err(note(
@@ -191,8 +193,11 @@ pub async fn seat<'p, R: Responder>(
     let Some(admission) = &context.admission else {
         return Err(Some(Refusal::NoEndpoint));
     };
-    let client = client_key(context.client);
-    let place = match pool.arrive(admission.arrival(client, &asked), asked.session) {
+    let limits = &context.edge.limits;
+    let network = ClientNetwork::of(context.client, &context.live.client);
+    let arrival = admission.arrival(limits.client_key(&network), &asked);
+    let bytes = arrival.bytes;
+    let place = match pool.arrive(arrival, asked.session) {
         Arrived::Go(slot) => {
             admission.admitted(pool, Duration::ZERO);
             return Ok(slot);
@@ -200,6 +205,9 @@ pub async fn seat<'p, R: Responder>(
         Arrived::Wait(place) => place,
         Arrived::Refuse(refused) => return Err(Some(note(context, refused))),
     };
+    let _held = limits
+        .hold(bytes, &context.live.snapshot.overload)
+        .map_err(Some)?;
     let since = clock::recent();
     let ended = wait(place, responder, deadlines).await;
     let waited = clock::now() - since;
@@ -240,12 +248,4 @@ pub fn quota(service: &Service, inhabitants: u64) -> Option<Quota> {
     let limit = service.limits.tenant.as_ref()?;
     let rate = limit.rate_of(inhabitants)?;
     Some(Quota::new(rate, limit.burst.requests(rate)))
-}
-
-/// The client's network as a number: an IPv4 address, the /64 of an IPv6 one.
-fn client_key(client: std::net::IpAddr) -> u64 {
-    match client {
-        std::net::IpAddr::V4(v4) => u64::from(v4.to_bits()),
-        std::net::IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX),
-    }
 }

@@ -119,6 +119,7 @@ async fn serve_admin(listener: TcpListener, admin: Arc<Admin>) {
                     peer,
                     listener: address,
                     tls: None,
+                    first_request: true,
                 };
                 spawn(connection::task(
                     Socket::new(tcp),

@@ -24,6 +24,7 @@ use crate::{
     forward::{self, Forwarding},
     forwarding,
     identify::identify,
+    limits::ClientNetwork,
     respond::{self, Refused},
 };
 
@@ -86,7 +87,8 @@ impl Handler for Gateway {
             deadlines,
         } = exchange.split();
         let mut context = RequestContext::new(&self.edge, info, Some(head));
-        if self.leaving() || !context.live.listens_on(info.listener) {
+        let ends = self.leaving() || self.edge.limits.accepting_paused();
+        if ends || !context.live.listens_on(info.listener) {
             responder.close_after();
         }
         let prepared = prepare(&mut context, head).and_then(|step| limit(&mut context, step));
@@ -158,6 +160,10 @@ enum Step {
 
 /// Everything that is decided before a backend is involved.
 fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step, Refusal> {
+    let (edge, live) = (context.edge, &context.live);
+    if context.info.first_request && edge.limits.refuses_new(&live.snapshot.overload) {
+        return Err(Refusal::Overloaded);
+    }
     let mut buffer = HostBuffer::default();
     let host = normalize_host(head.host(), &mut buffer).map_err(|_| Refusal::UnknownHost)?;
     if context.trusted {
@@ -197,6 +203,7 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
 /// What is asked of client and tenant before anything is read or held for the request.
 fn limit(context: &mut RequestContext<'_>, step: Step) -> Result<Step, Refusal> {
     if let Step::Forward(service, found) = &step {
+        check_client_rate(context, service, found)?;
         context.admission = Admission::find(context, service, found);
         admit::charge(context, service)?;
     }
@@ -210,6 +217,29 @@ pub(crate) fn check_network(service: &Service, client: IpAddr) -> Result<(), Ref
     } else {
         Err(Refusal::NotAllowed)
     }
+}
+
+/// 429 when the client's network has used up its rate at this service.
+fn check_client_rate(
+    context: &mut RequestContext<'_>,
+    service: &Service,
+    found: &Identified,
+) -> Result<(), Refusal> {
+    let Some(limit) = &service.limits.client else {
+        return Ok(());
+    };
+    let Some(runtime) = context.live.services.get(found.service.as_usize()) else {
+        return Ok(());
+    };
+    let network = ClientNetwork::of(context.client, &context.live.client);
+    let limits = &context.edge.limits;
+    limits
+        .client(runtime.number, limit, &network, context.started)
+        .map_err(|shown| {
+            context.learnt.retry_after = Some(shown.reset);
+            context.learnt.rate_limit = Some(shown);
+            Refusal::ClientRate
+        })
 }
 
 /// 421 when the certificate for this host is not the one that the connection was opened with (RFC 9110 §15.5.20).

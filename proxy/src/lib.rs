@@ -2,6 +2,7 @@
 //!
 //! Read [`gateway`] first: it is the pipeline of one request. `docs/architecture.md` is the map.
 
+mod accept;
 pub mod access_log;
 pub mod admin;
 pub mod admin_view;
@@ -23,6 +24,7 @@ pub mod forward;
 pub mod forwarding;
 pub mod gateway;
 pub mod identify;
+pub mod limits;
 pub mod listeners;
 pub mod log;
 pub mod metrics;

@@ -14,7 +14,7 @@ use prometheus::{
 };
 use schleuse_core::Refusal;
 
-use crate::{log, sight::pools::OTHERS};
+use crate::{limits::LimitMetrics, log, sight::pools::OTHERS};
 
 /// Methods that are told apart; all others are `other` (traefik/traefik#8761: an invented method is no label).
 const METHODS: [&str; 8] = [
@@ -75,6 +75,8 @@ pub struct Metrics {
     /// Certificates past their end that are served all the same.
     pub certificates_expired: IntGauge,
     log_dropped: IntCounter,
+    /// Limits and the process's budget.
+    pub limits: LimitMetrics,
 }
 
 impl Metrics {
@@ -148,6 +150,7 @@ impl Metrics {
                 "Log lines lost because stdout was too slow.",
             )?,
             services: AtomicUsize::new(0),
+            limits: LimitMetrics::new(&registry)?,
             registry,
         })
     }
@@ -249,6 +252,6 @@ impl Families<'_> {
     }
 }
 
-fn options(name: &str, help: &str) -> Opts {
+pub(crate) fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("schleuse")
 }

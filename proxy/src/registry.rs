@@ -47,6 +47,11 @@ impl Registry {
         }
     }
 
+    /// How many workers serve.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
     /// The runtime of the pool of this name; a new one has no endpoints until it adopts them.
     pub fn pool(&self, config: &Arc<schleuse_config::Pool>) -> Arc<Pool> {
         let new = || {

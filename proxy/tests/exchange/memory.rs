@@ -31,6 +31,7 @@ async fn what_a_waiting_request_holds_of_the_pipeline_is_smaller_than_1_5_kib() 
         gateway,
         info,
         deadlines,
+        ..
     } = Setup::new("127.0.0.1:9".parse().unwrap());
     let head = RequestHead::from_parts("GET", "/", "antrag.example", []).unwrap();
     let (mut exchange, _client) = Double::new(head, [], deadlines);

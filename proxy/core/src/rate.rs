@@ -85,7 +85,8 @@ impl Quota {
 
 /// How far a tenant has used up its quota. The default is fresh: the whole burst is there.
 ///
-/// Belongs to the tenant and not to its pool: one that moves to another pool keeps its tokens.
+/// Belongs to the tenant and not to its pool: one that moves to another pool keeps its tokens. A changed quota counts
+/// from the first time that the tenant asks under it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArrivalTime {
     /// TAT, nanoseconds since the start.
@@ -103,19 +104,24 @@ impl ArrivalTime {
     ///
     /// # Errors
     ///
-    /// The earliest time at which this succeeds if nobody else asks; nothing was taken.
+    /// The earliest time at which this succeeds if nobody else asks; no token was taken.
     pub fn take(&mut self, quota: &Quota, now: Timestamp) -> Result<(), Timestamp> {
         let at = self.at(now);
-        let mut carried = self.carried(quota, at);
-        let conforming = carried.theoretical.saturating_sub(quota.tolerance);
+        self.adopt(quota, now);
+        let conforming = self.theoretical.saturating_sub(quota.tolerance);
         if conforming > at {
             return Err(timestamp(conforming));
         }
-        carried.theoretical = carried.theoretical.max(at).saturating_add(quota.interval);
-        carried.owed = carried.owed.max(at).saturating_add(quota.interval);
-        carried.latest = at;
-        *self = carried;
+        self.theoretical = self.theoretical.max(at).saturating_add(quota.interval);
+        self.owed = self.owed.max(at).saturating_add(quota.interval);
+        self.latest = at;
         Ok(())
+    }
+
+    /// Carries the tokens over to this quota, which refills from here on: it is asked under, and an answer that was
+    /// given by it must hold.
+    pub fn adopt(&mut self, quota: &Quota, now: Timestamp) {
+        *self = self.carried(quota, self.at(now));
     }
 
     /// When a request conforms that has `ahead` others before it, if nobody else asks; `now` when at once.
@@ -178,6 +184,14 @@ impl ArrivalTime {
 ///
 /// The shell's is a reference-counted tenant with a lock around it; a simulation's is an [`Rc`].
 pub trait SharedRate: Clone {
+    /// When a request that has `ahead` others before it conforms to a quota that it is asked under from now on.
+    fn earliest(&self, quota: &Quota, now: Timestamp, ahead: u64) -> Timestamp {
+        self.with(|used| {
+            used.adopt(quota, now);
+            used.earliest(quota, now, ahead)
+        })
+    }
+
     /// Runs `use_it` on the value; nobody else sees it meanwhile.
     fn with<T>(&self, use_it: impl FnOnce(&mut ArrivalTime) -> T) -> T;
 }

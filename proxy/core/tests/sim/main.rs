@@ -7,6 +7,7 @@
 #![cfg(test)] // tells clippy that helpers may unwrap like tests
 
 mod check;
+mod contest;
 mod fairness;
 mod laws;
 mod limit;
@@ -57,18 +58,20 @@ fn every_invariant_holds_after_each_step_of_every_seed() {
             if seed >= seeds.end {
                 return;
             }
-            if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
-                panic!(
-                    "replay with: SCHLEUSE_SIM_SEEDS={seed}..{} cargo test -p schleuse-core --test sim every_invariant",
-                    seed + 1
-                );
-            }
+            assert!(
+                catch_unwind(AssertUnwindSafe(|| run(seed))).is_ok(),
+                "replay with: SCHLEUSE_SIM_SEEDS={seed}..{} cargo test -p schleuse-core --test sim every_invariant",
+                seed + 1
+            );
         }
     };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let failed = thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let results: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        let results: Vec<_> = workers
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect();
         results.iter().any(Result::is_err)
     });
     assert!(!failed, "a seed failed, see above");

@@ -85,7 +85,7 @@ pub(crate) struct Held {
 }
 
 /// What a flow's waiting requests go by: the last waiting arrival's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Latched {
     pub(crate) quota: Option<Quota>,
     pub(crate) in_flight_max: u32,

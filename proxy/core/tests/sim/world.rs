@@ -11,7 +11,7 @@ use crate::{
     check,
     fairness::Charge,
     random::Random,
-    scene::{ADDRESSES, Held, Latched, Queued, Scene, Tenant, address, policy, quota},
+    scene::{ADDRESSES, Held, Queued, Scene, Tenant, address, policy, quota},
 };
 
 const TENANTS: u64 = 8;
@@ -107,83 +107,75 @@ impl World {
 }
 
 impl World {
-    fn arrive(&mut self) {
-        let index = self.random.index(self.tenants.len());
-        let Self {
-            random,
-            now,
-            tenants,
-            scenes,
-            ..
-        } = self;
-        let (tenant, now) = (&mut tenants[index], *now);
-        let scene = &mut scenes[tenant.pool];
+    /// A request of a random tenant, to its pool.
+    fn request(&mut self) -> Queued {
+        let tenant = self.random.index(self.tenants.len());
+        let scene = &self.scenes[self.tenants[tenant].pool];
+        let random = &mut self.random;
         let preferred = random.percent(25).then(|| {
             let number = u16::try_from(random.within(0..u64::from(ADDRESSES))).unwrap();
             let endpoint = scene.pool.endpoint(address(number));
             endpoint.unwrap_or(EndpointId::GONE)
         });
-        let queued = Queued {
-            tenant: index,
+        self.number += 1;
+        Queued {
+            tenant,
             class: random.pick(&[Class::New, Class::New, Class::Signed]),
             client: random.within(0..4),
             cost: random.pick(&[1, 1, 1, 4]),
             bytes: random.within(0..2_000),
-            until: now,
+            until: self.now + scene.policy.queue.wait_max,
             number: self.number,
             preferred,
-        };
-        self.number += 1;
-        let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
+        }
+    }
+
+    fn arrive(&mut self) {
+        let (request, now) = (self.request(), self.now);
+        let tenant = &mut self.tenants[request.tenant];
+        let scene = &mut self.scenes[tenant.pool];
         let arrival = Arrival {
             flow: tenant.flow,
             inhabitants: tenant.inhabitants,
-            class: queued.class,
-            client: queued.client,
-            cost: queued.cost,
-            bytes: queued.bytes,
+            class: request.class,
+            client: request.client,
+            cost: request.cost,
+            bytes: request.bytes,
             in_flight_max: tenant.in_flight_max,
             rate: tenant.quota.map(|quota| (quota, &tenant.rate)),
-            preferred,
-            draw: random.next(),
+            preferred: request.preferred,
+            draw: self.random.next(),
         };
         let seconds = expected_seconds(scene, tenant);
-        let before = tenant.rate.get();
+        let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
+        let left = |tenant: &Tenant| quota.map(|quota| tenant.rate.get().remaining(&quota, now));
+        let before = left(tenant);
         let admission = scene.pool.arrive(&scene.policy, now, &arrival);
         if let Some(quota) = &quota {
             tenant.log.offer(quota, now);
         }
-        let in_flight_max = match tenant.in_flight_max {
+        let latched = scene.latched.entry(tenant.flow).or_default();
+        latched.in_flight_max = match tenant.in_flight_max {
             u32::MAX => u32::MAX,
             limit => scene.policy.share.of(limit).max(1),
         };
-        let latched = scene.latched.entry(tenant.flow).or_insert(Latched {
-            quota: None,
-            in_flight_max,
-        });
-        latched.in_flight_max = in_flight_max;
         match admission {
             Admission::Go(slot) => {
                 if quota.is_some() {
-                    self.count_taken(index);
+                    self.count_taken(request.tenant);
                 }
-                self.hold(index, queued.cost, seconds, slot);
+                self.hold(request.tenant, request.cost, seconds, slot);
             }
             Admission::Wait(waiting) => {
                 latched.quota = quota;
-                assert_eq!(waiting.until, now + scene.policy.queue.wait_max);
+                assert_eq!(waiting.until, request.until);
                 assert!(waiting.predicted <= scene.policy.queue.wait_max);
-                let until = waiting.until;
-                let old = scene
-                    .queued
-                    .insert(waiting.ticket, Queued { until, ..queued });
+                let old = scene.queued.insert(waiting.ticket, request);
                 assert!(old.is_none(), "a ticket was given out twice");
-                check::bounds(scene, tenant, &queued, now);
+                check::bounds(scene, tenant, &request, now);
             }
             Admission::Refuse(refused) => {
-                let kept = before.remaining(&quota.unwrap_or_default(), now);
-                let left = tenant.rate.get().remaining(&quota.unwrap_or_default(), now);
-                assert_eq!(kept, left, "a refusal costs no token");
+                assert_eq!(before, left(tenant), "a refusal costs no token");
                 check::refusal(scene, tenant, &refused, now);
             }
         }

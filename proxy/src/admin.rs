@@ -151,9 +151,10 @@ impl Admin {
 
     fn metrics(&self) -> Reply {
         let live = self.edge.live();
-        let pools = live.pools.iter().zip(&live.snapshot.pools);
-        let gauges = pools.map(|(pool, config)| (pool.name(), view::gauges(pool, config)));
+        let pools = live.pools.iter();
+        let gauges = pools.map(|pool| (pool.name(), view::gauges(pool)));
         self.edge.metrics.pools.set(gauges);
+        self.edge.limits.measure(&live.snapshot.overload);
         match self.edge.metrics.encode() {
             Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),

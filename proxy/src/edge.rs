@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     affinity::AffinityKeys,
     clock,
+    limits::Limits,
     metrics::Metrics,
     registry::{Pool, Registry, ServiceRuntime},
     sight::leases::Leases,
@@ -72,6 +73,8 @@ pub struct Edge {
     pub registry: Registry,
     /// Counters.
     pub metrics: Metrics,
+    /// Who may ask how much, and the process's own budget.
+    pub limits: Limits,
     /// Tenants that are shown in full for a time.
     pub leases: Leases,
     /// Requests in flight; stopping waits for them.
@@ -93,10 +96,16 @@ impl Edge {
     ) -> Result<Self, CertificateError> {
         let live = Live::new(1, snapshot, &registry, &metrics, None)?;
         live.adopt_endpoints();
+        let limits = Limits::new(
+            live.snapshot.clients_max,
+            registry.workers(),
+            metrics.limits.clone(),
+        );
         let edge = Self {
             client: ArcSwap::new(live.client.clone()),
             live: ArcSwap::from_pointee(live),
             generations: AtomicU64::new(1),
+            limits,
             registry,
             metrics,
             leases: Leases::default(),
@@ -208,7 +217,7 @@ impl Live {
             pools: snapshot
                 .pools
                 .iter()
-                .map(|pool| registry.pool(&pool.name))
+                .map(|pool| registry.pool(pool))
                 .collect(),
             admin_token: match &snapshot.admin {
                 Some(admin) => admin.token.clone(),
@@ -227,7 +236,7 @@ impl Live {
     /// Gives the pools the endpoints of this config: the moment in which it comes into force for them.
     fn adopt_endpoints(&self) {
         for (pool, config) in self.pools.iter().zip(&self.snapshot.pools) {
-            pool.set_endpoints(config);
+            pool.adopt(config);
         }
     }
 

@@ -2,11 +2,14 @@
 //!
 //! Read [`gateway`] first: it is the pipeline of one request. `docs/architecture.md` is the map.
 
+mod accept;
 pub mod access_log;
 pub mod admin;
 pub mod admin_view;
+pub mod admit;
 pub mod affinity;
 pub mod app;
+pub mod blocking_client;
 pub mod cli;
 pub mod clock;
 pub mod connection;
@@ -16,14 +19,18 @@ pub mod deadlines;
 pub mod demo;
 pub mod edge;
 pub mod exchange;
+pub mod explain;
 pub mod forward;
 pub mod forwarding;
 pub mod gateway;
+pub mod identify;
+pub mod limits;
 pub mod listeners;
 pub mod log;
 pub mod metrics;
 pub mod outgoing;
 pub mod pace;
+pub mod pool_clock;
 pub mod pool_metrics;
 pub mod prefetch;
 pub mod probe;
@@ -39,5 +46,6 @@ pub mod tasks;
 pub mod text;
 pub mod tls;
 pub mod upstream;
+pub mod wait;
 pub mod watch;
 pub mod worker;

@@ -12,6 +12,7 @@ const ENDPOINT_STATES: [&str; 4] = ["usable", "unhealthy", "ejected", "drained"]
 #[derive(Debug)]
 pub struct PoolMetrics {
     in_flight: IntGaugeVec,
+    waiting: IntGaugeVec,
     seats: IntGaugeVec,
     endpoints: IntGaugeVec,
 }
@@ -21,6 +22,8 @@ pub struct PoolMetrics {
 pub struct PoolGauges {
     /// Requests in flight.
     pub in_flight: u32,
+    /// Requests that wait for a seat.
+    pub waiting: u32,
     /// Seats of usable endpoints.
     pub seats: u32,
     /// Endpoints that are usable, unhealthy, ejected, drained (or in maintenance, or leaving).
@@ -45,6 +48,11 @@ impl PoolMetrics {
                 "Requests in flight at the pool's endpoints.",
                 &["pool"],
             )?,
+            waiting: gauges(
+                "pool_waiting",
+                "Requests that wait in the pool's queue.",
+                &["pool"],
+            )?,
             seats: gauges(
                 "pool_seats",
                 "Seats of the endpoints that may be used now.",
@@ -61,12 +69,16 @@ impl PoolMetrics {
     /// Replaces what is known of the pools.
     pub fn set<'p>(&self, pools: impl Iterator<Item = (&'p str, PoolGauges)>) {
         self.in_flight.reset();
+        self.waiting.reset();
         self.seats.reset();
         self.endpoints.reset();
         for (name, gauges) in pools {
             self.in_flight
                 .with_label_values(&[name])
                 .set(gauges.in_flight.into());
+            self.waiting
+                .with_label_values(&[name])
+                .set(gauges.waiting.into());
             self.seats
                 .with_label_values(&[name])
                 .set(gauges.seats.into());

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use schleuse_core::Quota;
+
 /// Requests per second beyond which a rate means "no limit": far above what one process can serve.
 pub const RATE_PER_SECOND_MAX: f64 = 1_000_000.0;
 
@@ -47,6 +49,12 @@ impl TenantLimit {
         let thousands = inhabitants as f64 / 1000.0;
         let rate = self.rate_per_second + self.per_1000_inhabitants * thousands;
         Some(rate.clamp(RATE_PER_SECOND_MIN, RATE_PER_SECOND_MAX))
+    }
+
+    /// Rate and burst of a tenant with that many inhabitants; none: its rate is not limited.
+    pub fn quota(&self, inhabitants: u64) -> Option<Quota> {
+        let rate = self.rate_of(inhabitants)?;
+        Some(Quota::new(rate, self.burst.requests(rate)))
     }
 }
 
@@ -150,6 +158,20 @@ mod tests {
         assert_eq!(limit(0.0, 0.2).rate_of(0), Some(RATE_PER_SECOND_MIN));
         let all = limit(RATE_PER_SECOND_MAX, RATE_PER_SECOND_MAX).rate_of(u64::MAX);
         assert_eq!(all, Some(RATE_PER_SECOND_MAX));
+    }
+
+    #[test]
+    fn a_quota_has_the_tenants_rate_and_burst() {
+        let berlin = limit(5.0, 0.2).quota(3_685_265).unwrap();
+        assert!((berlin.rate_per_second() - 742.053).abs() < 0.01);
+        assert!(
+            (berlin.burst() - 1484.106).abs() < 0.1,
+            "{}",
+            berlin.burst()
+        );
+        let tiny = limit(0.0, 0.2).quota(7).unwrap();
+        assert!((tiny.burst() - 1.0).abs() < 1e-9);
+        assert_eq!(limit(0.0, 0.0).quota(7), None);
     }
 
     #[test]

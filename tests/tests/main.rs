@@ -30,6 +30,7 @@ mod reload;
 mod reload_swaps;
 mod seats;
 mod second_look;
+mod sight;
 mod slow_clients;
 mod stopping;
 mod streaming;

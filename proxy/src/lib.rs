@@ -31,7 +31,6 @@ pub mod metrics;
 pub mod outgoing;
 pub mod pace;
 pub mod pool_clock;
-pub mod pool_metrics;
 pub mod prefetch;
 pub mod probe;
 pub mod reference;

@@ -19,7 +19,7 @@ use schleuse_core::TenantId;
 
 pub(crate) use pool::plain;
 pub use pool::{Arrived, HeldSlot, HeldStream, Place, Pool};
-pub use tenant::{Tenant, TenantCounts, TenantRuntime, Terms};
+pub use tenant::{Tenant, TenantRuntime, Terms};
 
 use crate::{metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock};
 
@@ -114,5 +114,12 @@ impl ServiceRuntime {
     /// A tenant that was asked for before.
     pub fn known_tenant(&self, tenant: TenantId) -> Option<Tenant> {
         self.tenants.get(&tenant).map(|known| known.clone())
+    }
+
+    /// Shows every tenant that was ever asked for. Who asks for a new one meanwhile waits for a part of them.
+    pub fn each_tenant(&self, mut see: impl FnMut(TenantId, &TenantRuntime)) {
+        for entry in &self.tenants {
+            see(*entry.key(), entry.value());
+        }
     }
 }

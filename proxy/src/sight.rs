@@ -8,6 +8,11 @@
 pub mod counts;
 pub mod families;
 pub mod leases;
+pub mod pools;
 pub mod reasons;
 pub mod recent;
+pub mod scrape;
+#[cfg(test)]
+mod tests;
 pub mod top;
+pub mod traffic;

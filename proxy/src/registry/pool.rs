@@ -20,19 +20,27 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use schleuse_config::Pool as PoolConfig;
 use schleuse_core::{
-    Admission, Arrival, EndpointId, HealthChange, Leave, Mode, Outcome, PoolState, PoolTotals,
-    QueueView, Refusal, Refused, Retry, Slot, Stream, Ticket, Timestamp, Waiting,
-    endpoint::EndpointView,
+    Admission, Arrival, EndpointId, FlowKey, FlowView, HealthChange, Leave, Mode, Outcome,
+    PoolState, PoolTotals, QueueView, Refusal, Refused, Retry, Slot, Stream, Ticket, Timestamp,
+    Waiting, endpoint::EndpointView,
 };
 use smallvec::SmallVec;
 
 use super::{tenant::Tenant, waiters::Waiters};
-use crate::{clock, pool_clock::PoolClock, reference, upstream::limit::EndpointConnections};
+use crate::{
+    clock, pool_clock::PoolClock, reference, sight::counts::PoolCounts,
+    upstream::limit::EndpointConnections,
+};
+
+/// Flows that are looked at in one go, some 20 ns each.
+const FLOWS_PER_LOOK: usize = 256;
 
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Pool {
     name: String,
+    /// What happened since the start.
+    pub counts: PoolCounts,
     guarded: Mutex<Guarded>,
     clock: Arc<PoolClock>,
     /// For the pool clock's list, which keeps no pool alive.
@@ -75,6 +83,7 @@ impl Pool {
     ) -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
             name: config.name.clone(),
+            counts: PoolCounts::default(),
             guarded: Mutex::new(Guarded {
                 state: PoolState::new(),
                 config,
@@ -246,6 +255,24 @@ impl Pool {
     pub fn queue(&self) -> QueueView {
         let guarded = self.guarded.lock();
         guarded.state.queue(&guarded.config.policy, clock::now())
+    }
+
+    /// A tenant's part of the queue and the seats; none: it has neither, and owes nothing.
+    pub fn flow(&self, key: FlowKey) -> Option<FlowView> {
+        self.guarded.lock().state.flow(key)
+    }
+
+    /// Shows every flow, giving the lock back now and then: what comes or goes meanwhile may be missed.
+    pub fn each_flow(&self, mut see: impl FnMut(FlowKey, &FlowView)) {
+        let (mut from, mut places) = (0, usize::MAX);
+        while from < places {
+            let guarded = self.guarded.lock();
+            places = guarded.state.flow_places();
+            for (key, flow) in guarded.state.flows_at(from..from + FLOWS_PER_LOOK) {
+                see(key, &flow);
+            }
+            from += FLOWS_PER_LOOK;
+        }
     }
 
     /// Its counters since the start.

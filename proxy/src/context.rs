@@ -11,11 +11,14 @@ use schleuse_core::{Refusal, TenantId, Timestamp, identify::Identified};
 use schleuse_http1::RequestHead;
 
 use crate::{
-    access_log, clock,
+    access_log,
+    admit::Admission,
+    clock,
     connection::ConnectionInfo,
     edge::{Edge, Live},
     reference::Reference,
     respond::RateLimitShown,
+    sight::reasons,
 };
 
 /// A request from its head to its end.
@@ -39,6 +42,8 @@ pub struct RequestContext<'e> {
     pub trusted: bool,
     /// Service, tenant and pool.
     pub identified: Option<Identified>,
+    /// On which terms its tenant is let through, once the tenant is known and allowed.
+    pub admission: Option<Admission>,
     /// What is learnt on the way, for metrics and log.
     pub learnt: Learnt,
 }
@@ -62,6 +67,8 @@ pub struct Learnt {
     pub aborted: bool,
     /// Of the last attempt.
     pub endpoint: Option<SocketAddr>,
+    /// How long it waited for a seat; none: it did not.
+    pub waited: Option<Duration>,
     /// How many.
     pub attempts: u32,
     /// Bytes of the answer's body.
@@ -86,6 +93,7 @@ impl<'e> RequestContext<'e> {
             client: peer,
             trusted,
             identified: None,
+            admission: None,
             learnt: Learnt::default(),
         }
     }
@@ -96,11 +104,34 @@ impl<'e> RequestContext<'e> {
         self.live.snapshot.services.get(service.0 as usize)
     }
 
+    fn pool_name(&self) -> Option<&str> {
+        let pool = self.identified.as_ref()?.pool;
+        let config = self.live.snapshot.pools.get(pool.as_usize())?;
+        Some(&config.name)
+    }
+
     fn service_and_tenant(&self) -> Option<(&str, TenantId)> {
         Some((
             self.service()?.name.as_str(),
             self.identified.as_ref()?.tenant,
         ))
+    }
+
+    /// Counts it for its tenant and pool, when a limit or want of capacity was the reason.
+    fn count_refused(&self, refusal: Refusal) {
+        let Some(found) = self.identified.as_ref() else {
+            return;
+        };
+        if reasons::deciding_key(refusal).is_none() {
+            return;
+        }
+        let now = clock::recent();
+        if let Some(service) = self.live.services.get(found.service.0 as usize) {
+            service.tenant(found.tenant).counts.refused(refusal, now);
+        }
+        if let Some(pool) = self.live.pools.get(found.pool.as_usize()) {
+            pool.counts.counts.refused(refusal, now);
+        }
     }
 
     fn account(&self) {
@@ -109,6 +140,7 @@ impl<'e> RequestContext<'e> {
         let metrics = &self.edge.metrics;
         if let Some(refusal) = learnt.refusal {
             metrics.refused(refusal);
+            self.count_refused(refusal);
         }
         if learnt.aborted {
             metrics.aborted.inc();
@@ -132,6 +164,7 @@ impl<'e> RequestContext<'e> {
             secure: self.info.tls.is_some(),
             status: learnt.status,
             refusal: learnt.refusal,
+            pool: self.pool_name(),
             refused_service: learnt.refused_service.as_deref(),
             detail: learnt.detail,
             aborted: learnt.aborted,
@@ -140,6 +173,7 @@ impl<'e> RequestContext<'e> {
             sent_bytes: learnt.sent_bytes,
             duration,
             first_byte: learnt.first_byte,
+            waited: learnt.waited,
         };
         access_log::write(&self.live.snapshot.access_log, &line);
     }

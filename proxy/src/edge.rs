@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     affinity::AffinityKeys,
     clock,
+    limits::Limits,
     metrics::Metrics,
     registry::{Pool, Registry, ServiceRuntime},
     sight::leases::Leases,
@@ -76,6 +77,8 @@ pub struct Edge {
     pub registry: Registry,
     /// Counters.
     pub metrics: Metrics,
+    /// Who may ask how much, and the process's own budget.
+    pub limits: Limits,
     /// Tenants that are shown in full for a time.
     pub leases: Leases,
     /// What each pool needs.
@@ -99,10 +102,16 @@ impl Edge {
     ) -> Result<Self, CertificateError> {
         let live = Live::new(1, snapshot, &registry, &metrics, None)?;
         live.adopt_endpoints();
+        let limits = Limits::new(
+            live.snapshot.clients_max,
+            registry.workers(),
+            metrics.limits.clone(),
+        );
         let edge = Self {
             client: ArcSwap::new(live.client.clone()),
             live: ArcSwap::from_pointee(live),
             generations: AtomicU64::new(1),
+            limits,
             registry,
             metrics,
             leases: Leases::default(),
@@ -223,7 +232,7 @@ impl Live {
             pools: snapshot
                 .pools
                 .iter()
-                .map(|pool| registry.pool(&pool.name))
+                .map(|pool| registry.pool(pool))
                 .collect(),
             admin_token: match &snapshot.admin {
                 Some(admin) => admin.token.clone(),
@@ -246,7 +255,7 @@ impl Live {
     /// Gives the pools the endpoints of this config: the moment in which it comes into force for them.
     fn adopt_endpoints(&self) {
         for (pool, config) in self.pools.iter().zip(&self.snapshot.pools) {
-            pool.set_endpoints(config);
+            pool.adopt(config);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The pipeline of one request. Read this first: every step of `docs/request.md` is one call below.
 //!
-//! Identify → check → admit → forward → account. Each step decides by one call of the core and ends either in the next
+//! Identify → check → limit → admit → forward → account. Each step decides by one call of the core and ends either in the next
 //! step or in a [`Refusal`]; whatever it takes is held by a value that gives it back when dropped.
 
 use std::{net::IpAddr, sync::Arc};
@@ -15,6 +15,7 @@ use schleuse_http1::{BodyLength, RequestHead};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
+    admit::{self, Admission},
     connection::{ConnectionInfo, Handler},
     context::RequestContext,
     deadlines::Limit,
@@ -23,6 +24,7 @@ use crate::{
     forward::{self, Forwarding},
     forwarding,
     identify::identify,
+    limits::ClientNetwork,
     respond::{self, Refused},
 };
 
@@ -85,10 +87,12 @@ impl Handler for Gateway {
             deadlines,
         } = exchange.split();
         let mut context = RequestContext::new(&self.edge, info, Some(head));
-        if self.leaving() || !context.live.listens_on(info.listener) {
+        let ends = self.leaving() || self.edge.limits.accepting_paused();
+        if ends || !context.live.listens_on(info.listener) {
             responder.close_after();
         }
-        let answered = match prepare(&mut context, head) {
+        let prepared = prepare(&mut context, head).and_then(|step| limit(&mut context, step));
+        let answered = match prepared {
             Ok(Step::Forward(service, found)) => {
                 deadlines.set(Limit::Exchange, context.started + service.timeout);
                 let forwarding = Forwarding {
@@ -156,6 +160,10 @@ enum Step {
 
 /// Everything that is decided before a backend is involved.
 fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step, Refusal> {
+    let (edge, live) = (context.edge, &context.live);
+    if context.info.first_request && edge.limits.refuses_new(&live.snapshot.overload) {
+        return Err(Refusal::Overloaded);
+    }
     let mut buffer = HostBuffer::default();
     let host = normalize_host(head.host(), &mut buffer).map_err(|_| Refusal::UnknownHost)?;
     if context.trusted {
@@ -192,6 +200,16 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
     Ok(Step::Forward(service, found))
 }
 
+/// What is asked of client and tenant before anything is read or held for the request.
+fn limit(context: &mut RequestContext<'_>, step: Step) -> Result<Step, Refusal> {
+    if let Step::Forward(service, found) = &step {
+        check_client_rate(context, service, found)?;
+        context.admission = Admission::find(context, service, found);
+        admit::charge(context, service)?;
+    }
+    Ok(step)
+}
+
 /// 403 for a client that `allow_from` does not name.
 pub(crate) fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {
     if service.allow_from.is_empty() || service.allow_from.contains(client) {
@@ -199,6 +217,29 @@ pub(crate) fn check_network(service: &Service, client: IpAddr) -> Result<(), Ref
     } else {
         Err(Refusal::NotAllowed)
     }
+}
+
+/// 429 when the client's network has used up its rate at this service.
+fn check_client_rate(
+    context: &mut RequestContext<'_>,
+    service: &Service,
+    found: &Identified,
+) -> Result<(), Refusal> {
+    let Some(limit) = &service.limits.client else {
+        return Ok(());
+    };
+    let Some(runtime) = context.live.services.get(found.service.as_usize()) else {
+        return Ok(());
+    };
+    let network = ClientNetwork::of(context.client, &context.live.client);
+    let limits = &context.edge.limits;
+    limits
+        .client(runtime.number, limit, &network, context.started)
+        .map_err(|shown| {
+            context.learnt.retry_after = Some(shown.reset);
+            context.learnt.rate_limit = Some(shown);
+            Refusal::ClientRate
+        })
 }
 
 /// 421 when the certificate for this host is not the one that the connection was opened with (RFC 9110 §15.5.20).

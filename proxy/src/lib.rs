@@ -2,9 +2,11 @@
 //!
 //! Read [`gateway`] first: it is the pipeline of one request. `docs/architecture.md` is the map.
 
+mod accept;
 pub mod access_log;
 pub mod admin;
 pub mod admin_view;
+pub mod admit;
 pub mod affinity;
 pub mod app;
 pub mod blocking_client;
@@ -22,12 +24,13 @@ pub mod forward;
 pub mod forwarding;
 pub mod gateway;
 pub mod identify;
+pub mod limits;
 pub mod listeners;
 pub mod log;
 pub mod metrics;
 pub mod outgoing;
 pub mod pace;
-pub mod pool_metrics;
+pub mod pool_clock;
 pub mod prefetch;
 pub mod probe;
 pub mod reference;
@@ -38,7 +41,6 @@ pub mod scaler;
 pub mod scaler_metrics;
 pub mod shutdown;
 pub mod sight;
-pub mod signal_metrics;
 pub mod signals;
 pub mod socket;
 pub mod systemd;
@@ -46,5 +48,6 @@ pub mod tasks;
 pub mod text;
 pub mod tls;
 pub mod upstream;
+pub mod wait;
 pub mod watch;
 pub mod worker;

@@ -5,6 +5,14 @@ use tonic::Code;
 
 use crate::metrics::options;
 
+const METHODS: [&str; 5] = [
+    "IsActive",
+    "StreamIsActive",
+    "GetMetricSpec",
+    "GetMetrics",
+    "StreamMetricSpec",
+];
+
 /// The families.
 #[derive(Debug)]
 pub struct ScalerMetrics {
@@ -28,6 +36,10 @@ impl ScalerMetrics {
         let calls = options("scaler_calls_total", "Calls of KEDA by method and outcome.");
         let calls = IntCounterVec::new(calls, &["method", "code"])?;
         registry.register(Box::new(calls.clone()))?;
+        // There from the start, so that a rate over the first call is not lost.
+        for method in METHODS {
+            calls.with_label_values(&[method, label(Code::Ok)]);
+        }
         Ok(Self {
             streams_open,
             calls,

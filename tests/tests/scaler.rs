@@ -51,10 +51,10 @@ fn a_connection_of_keda_does_not_delay_a_stop() {
 fn a_port_in_use_is_said_at_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let directory = tempfile::tempdir().unwrap();
     let config = Edge::new()
         .top(&format!("scaler: {{ address: \"{address}\" }}"))
         .origin(Origin::ok("fine").address());
+    let directory = config.write();
     let mut edge = RunningEdge::spawn(config, directory.path());
     assert_eq!(edge.wait_exit().code(), Some(1));
     let said = edge.errors().text();

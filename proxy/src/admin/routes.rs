@@ -14,6 +14,7 @@ pub(super) enum Resource {
     GrantLease,
     RevokeLease,
     Leases,
+    Top,
     Pools,
     Pool,
     EndpointMode,
@@ -89,6 +90,7 @@ pub(super) const ROUTES: &[Route] = &[
         &[200, 404],
     ),
     get("/api/v1/leases", Resource::Leases, &[200]),
+    get("/api/v1/top", Resource::Top, &[200, 400]),
     get("/api/v1/pools", Resource::Pools, &[200]),
     get("/api/v1/pools/{name}", Resource::Pool, &[200, 404]),
     post(

@@ -73,16 +73,6 @@ pub(super) fn one(edge: &Edge, pool: &str) -> Reply {
     }
 }
 
-/// The gauges of a scrape.
-pub(super) fn gauges(edge: &Edge) {
-    let now = clock::now();
-    let pools = edge.signals.pools();
-    let known = pools
-        .iter()
-        .filter_map(|pool| Some((&**pool, edge.signals.signal(pool, now).ok()?)));
-    edge.metrics.signals.set(known);
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

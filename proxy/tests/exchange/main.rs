@@ -9,3 +9,4 @@ mod double;
 mod http2;
 mod memory;
 mod support;
+mod waiting;

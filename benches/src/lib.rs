@@ -30,6 +30,7 @@ mod report;
 mod request_cost;
 pub mod run;
 mod schleuse;
+mod scrape;
 mod statistics;
 mod tenant_memory;
 mod wrk;

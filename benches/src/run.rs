@@ -11,7 +11,7 @@ use crate::{
     Outcome, autoscaling,
     context::{Context, Sizes},
     figure::Figure,
-    idle_memory, instructions, latency, layers, machine, reload, report, request_cost,
+    idle_memory, instructions, latency, layers, machine, reload, report, request_cost, scrape,
     tenant_memory,
 };
 
@@ -30,6 +30,8 @@ pub enum Measurement {
     Idle,
     /// Memory per tenant.
     Tenants,
+    /// A scrape of the metrics with all tenants active.
+    Scrape,
     /// Reload of the full register under load.
     Reload,
     /// Instructions for the first and the last tenant.
@@ -47,6 +49,7 @@ impl Measurement {
             Self::Latency => latency::measure(context),
             Self::Idle => idle_memory::measure(context),
             Self::Tenants => tenant_memory::measure(context),
+            Self::Scrape => scrape::measure(context),
             Self::Reload => reload::measure(context),
             Self::Instructions => instructions::measure(),
             Self::Recommender => autoscaling::measure(context.sizes.seeds, &say),

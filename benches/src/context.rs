@@ -32,6 +32,8 @@ pub(crate) struct Sizes {
     /// Segments with reloads, each beside one without.
     pub(crate) reload_segments: usize,
     pub(crate) reload_segment_time: Duration,
+    /// Days of each trace for the recommender.
+    pub(crate) seeds: u32,
 }
 
 impl Sizes {
@@ -50,6 +52,7 @@ impl Sizes {
         idle_tls_connections: 2_000,
         reload_segments: 4,
         reload_segment_time: Duration::from_secs(8),
+        seeds: 20,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: Rounds {
@@ -66,6 +69,7 @@ impl Sizes {
         idle_tls_connections: 1_000,
         reload_segments: 1,
         reload_segment_time: Duration::from_secs(4),
+        seeds: 3,
     };
 }
 

@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 
 use crate::{
-    Outcome,
+    Outcome, autoscaling,
     context::{Context, Sizes},
     figure::Figure,
     idle_memory, instructions, latency, layers, machine, reload, report, request_cost, scrape,
@@ -36,6 +36,8 @@ pub enum Measurement {
     Reload,
     /// Instructions for the first and the last tenant.
     Instructions,
+    /// The recommender beside Knative's autoscaler and KEDA, in virtual time.
+    Recommender,
 }
 
 impl Measurement {
@@ -50,6 +52,7 @@ impl Measurement {
             Self::Scrape => scrape::measure(context),
             Self::Reload => reload::measure(context),
             Self::Instructions => instructions::measure(),
+            Self::Recommender => autoscaling::measure(context.sizes.seeds, &say),
         }
     }
 }
@@ -63,6 +66,9 @@ impl Measurement {
 /// When the run cannot start, or the table cannot be written.
 pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
+    if only == [Measurement::Recommender] {
+        return recommender(sizes.seeds);
+    }
     let context = Context::prepare(sizes)?;
     let mut facts = machine::facts();
     facts.extend(context.programs.versions());
@@ -93,6 +99,17 @@ pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
         say(&format!("written to {}", file.display()))?;
     }
     Ok(complete)
+}
+
+/// The recommender alone, which needs no peers and no machine of its own.
+///
+/// # Errors
+///
+/// When the table cannot be printed.
+fn recommender(seeds: u32) -> Outcome<bool> {
+    let figures = autoscaling::measure(seeds, &say)?;
+    say(&report::table(&figures))?;
+    Ok(true)
 }
 
 fn seconds(time: Duration) -> u64 {

@@ -26,6 +26,7 @@ mod protocol;
 mod queue;
 mod queue_leaving;
 mod queue_reload;
+mod queue_wakeups;
 mod reload;
 mod reload_swaps;
 mod scaler;

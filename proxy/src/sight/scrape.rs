@@ -176,7 +176,7 @@ impl Detail {
             ),
             observed: counter(
                 "tenant_observed_total",
-                "Leased tenant: requests that a limit in observe mode let pass.",
+                "Leased tenant: requests that its rate in observe mode let pass.",
             ),
             wait: gauge(
                 "tenant_wait_seconds",

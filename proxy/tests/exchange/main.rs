@@ -8,5 +8,6 @@
 mod double;
 mod http2;
 mod memory;
+mod places;
 mod support;
 mod waiting;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
-use schleuse_core::Timestamp;
+use schleuse_core::{Timestamp, scale::hpa::Hpa};
 use tokio::sync::watch;
 
 /// How long a signal is believed. Decisions come four times a second; sixty that did not come are no hiccup, and who scales
@@ -41,6 +41,15 @@ pub struct Signal {
     pub cold_starts: u64,
     /// Time that a request holds a seat; none before the first.
     pub service_time: Option<Duration>,
+}
+
+impl Signal {
+    /// What to report to Kubernetes' autoscaler at its default tolerance so that it lands on `desired`, or on the least
+    /// count above it that it can reach. It takes the replicas that serve for those that the autoscaler counts; while
+    /// some start it may have to say so again a sync later.
+    pub fn for_autoscaler(&self) -> f64 {
+        Hpa::with_defaults(self.ready, 0, u32::MAX).signal_for(self.desired)
+    }
 }
 
 /// Why a pool has no signal.
@@ -190,6 +199,22 @@ pub(crate) mod tests {
         assert_eq!(board.signal("a", stale), Err(NoSignal::Unknown));
         board.publish("a", needs(3), stale);
         assert_eq!(board.signal("a", stale), Ok(needs(3)));
+    }
+
+    #[test]
+    fn the_autoscaler_is_carried_over_its_tolerance_upwards_and_told_the_need_otherwise() {
+        let told = |ready: u32, desired: u32| {
+            let signal = Signal {
+                ready,
+                ..needs(desired)
+            };
+            signal.for_autoscaler().to_string()
+        };
+        assert_eq!(told(200, 219), "221");
+        assert_eq!(told(200, 300), "300");
+        assert_eq!(told(200, 199), "199");
+        assert_eq!(told(0, 7), "7");
+        assert_eq!(told(0, 0), "0");
     }
 
     #[test]

@@ -21,6 +21,8 @@ struct Shown {
 #[derive(Debug, Serialize)]
 struct Numbers {
     desired: u32,
+    /// `desired` as Kubernetes' autoscaler must hear it.
+    hpa: f64,
     ready: u32,
     active: bool,
     waiting: u64,
@@ -36,6 +38,7 @@ impl Shown {
     fn new(pool: &str, signal: Option<Signal>) -> Self {
         let numbers = signal.map(|signal| Numbers {
             desired: signal.desired,
+            hpa: signal.for_autoscaler(),
             ready: signal.ready,
             active: signal.active,
             waiting: signal.waiting,
@@ -93,7 +96,7 @@ mod tests {
             ..needs(3)
         };
         let wanted = json!({
-            "pool": "a", "known": true, "desired": 3, "ready": 0, "active": true, "waiting": 0, "in_flight": 12,
+            "pool": "a", "known": true, "desired": 3, "hpa": 3.0, "ready": 0, "active": true, "waiting": 0, "in_flight": 12,
             "arrivals_per_second": 41.5, "seats": 0, "cold_starts": 0, "service_time_ms": 90.0,
         });
         assert_eq!(shown(Some(signal)), wanted);

@@ -27,7 +27,7 @@ use self::{
         MetricValue, ScaledObjectRef,
     },
     streams::Subscription,
-    subject::Subject,
+    subject::{Subject, Wanted},
 };
 use crate::{
     clock,
@@ -74,17 +74,19 @@ impl Scaler {
 
     fn metrics(&self, asked: &GetMetricsRequest) -> Result<GetMetricsResponse, Status> {
         let whom = asked.scaled_object_ref.as_ref();
-        let signal =
-            self.signal(whom.ok_or_else(|| Status::invalid_argument("no scaledObjectRef"))?)?;
+        let whom = whom.ok_or_else(|| Status::invalid_argument("no scaledObjectRef"))?;
+        let wanted = Wanted::parse(&whom.scaler_metadata)?;
+        let signal = self.signal(whom)?;
         if asked.metric_name != METRIC {
             return Err(Status::invalid_argument(format!(
                 "there is one metric, {METRIC}"
             )));
         }
+        let value = wanted.of(&signal);
         let value = MetricValue {
             metric_name: METRIC.to_owned(),
-            metric_value: signal.desired.into(),
-            metric_value_float: signal.desired.into(),
+            metric_value: whole(value),
+            metric_value_float: value,
         };
         Ok(GetMetricsResponse {
             metric_values: vec![value],
@@ -127,6 +129,15 @@ impl Scaler {
         let signal = self.signals.signal(subject.pool(&live)?, clock::now());
         signal.map_err(status_of)
     }
+}
+
+/// For KEDA that knows no float: rather too many than too few.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "values are replicas, far below where a float has gaps; the cast saturates"
+)]
+fn whole(value: f64) -> i64 {
+    value.ceil() as i64
 }
 
 fn status_of(missing: NoSignal) -> Status {

@@ -5,7 +5,39 @@ use std::collections::HashMap;
 use schleuse_core::{PoolIndex, ServiceIndex};
 use tonic::Status;
 
-use crate::edge::Live;
+use crate::{edge::Live, signals::Signal};
+
+/// What value is wanted, by `signal` in the metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Replicas that the pool needs; the default.
+    Desired,
+    /// What makes Kubernetes' autoscaler land on them in spite of its tolerance.
+    ForAutoscaler,
+}
+
+impl Wanted {
+    /// From a trigger's `metadata`.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_ARGUMENT` for another word.
+    pub(super) fn parse(metadata: &HashMap<String, String>) -> Result<Self, Status> {
+        match metadata.get("signal").map(String::as_str) {
+            None | Some("desired") => Ok(Self::Desired),
+            Some("hpa") => Ok(Self::ForAutoscaler),
+            Some(_) => Err(Status::invalid_argument("`signal` is desired or hpa")),
+        }
+    }
+
+    /// The value.
+    pub(super) fn of(self, signal: &Signal) -> f64 {
+        match self {
+            Self::Desired => signal.desired.into(),
+            Self::ForAutoscaler => signal.for_autoscaler(),
+        }
+    }
+}
 
 /// A pool by its name, or by whose requests it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]

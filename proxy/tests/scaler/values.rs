@@ -1,11 +1,14 @@
 //! Unary calls: values, and who is meant.
 
-use schleuse::scaler::{
-    METRIC,
-    messages::{
-        GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse,
-        ScaledObjectRef,
+use schleuse::{
+    scaler::{
+        METRIC,
+        messages::{
+            GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse,
+            ScaledObjectRef,
+        },
     },
+    signals::Signal,
 };
 
 use crate::{
@@ -104,6 +107,26 @@ async fn integer_and_float_say_the_same() {
     let whom = whom(&[("pool", "a")]);
     assert_eq!(value(&client, &whom).await, Ok((143, 143.0)));
     assert_eq!(is_active(&client, &whom).await, Ok(true));
+}
+
+#[tokio::test]
+async fn for_the_autoscaler_the_value_is_carried_over_its_tolerance() {
+    let site = Site::new("");
+    let serving = site.serve().await;
+    let client = Client::connect(serving.address).await;
+    let signal = Signal {
+        ready: 200,
+        ..needs(219)
+    };
+    site.publish("a", signal);
+    for (wanted, answer) in [
+        ("desired", Ok((219, 219.0))),
+        ("hpa", Ok((221, 221.0))),
+        ("other", Err(INVALID)),
+    ] {
+        let whom = whom(&[("pool", "a"), ("signal", wanted)]);
+        assert_eq!(value(&client, &whom).await, answer, "{wanted}");
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::{
     inputs::{Place, official_places},
     machine, nginx,
     peer::Peer,
+    scaler,
     schleuse::{self, Schleuse, Variant},
     wrk::{Script, targets},
 };
@@ -32,6 +33,7 @@ pub(crate) struct Sizes {
     /// Segments with reloads, each beside one without.
     pub(crate) reload_segments: usize,
     pub(crate) reload_segment_time: Duration,
+    pub(crate) scaler: scaler::Size,
     /// Days of each trace for the recommender.
     pub(crate) seeds: u32,
 }
@@ -52,6 +54,10 @@ impl Sizes {
         idle_tls_connections: 2_000,
         reload_segments: 4,
         reload_segment_time: Duration::from_secs(8),
+        scaler: scaler::Size {
+            pools: 10_000,
+            time: Duration::from_secs(20),
+        },
         seeds: 20,
     };
     pub(crate) const QUICK: Self = Self {
@@ -69,6 +75,10 @@ impl Sizes {
         idle_tls_connections: 1_000,
         reload_segments: 1,
         reload_segment_time: Duration::from_secs(4),
+        scaler: scaler::Size {
+            pools: 10_000,
+            time: Duration::from_secs(4),
+        },
         seeds: 3,
     };
 }

@@ -29,6 +29,7 @@ mod reload_watch;
 mod report;
 mod request_cost;
 pub mod run;
+pub mod scaler;
 mod schleuse;
 mod scrape;
 mod statistics;

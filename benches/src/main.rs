@@ -1,12 +1,17 @@
 //! Command line of the benchmarks.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use schleuse_benches::{
     instructions::{self, Which},
     run::{self, Measurement},
+    scaler,
 };
+
+/// As in the product, whose memory the scaler's process stands for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Benchmarks of Schleuse.
 #[derive(Debug, Parser)]
@@ -28,6 +33,14 @@ enum Command {
         #[arg(long, value_enum)]
         only: Vec<Measurement>,
     },
+    /// The process that `--only scaler` measures.
+    #[command(hide = true)]
+    ServeScaler {
+        /// Where it listens.
+        address: SocketAddr,
+        /// How many pools there are.
+        pools: usize,
+    },
     /// Identifies one tenant many times, for counters of instructions.
     Identify {
         /// Which tenant of the register.
@@ -41,6 +54,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::SideBySide { quick, only } => run::side_by_side(quick, &only),
+        Command::ServeScaler { address, pools } => scaler::server::serve(address, pools),
         Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
     };
     match done {

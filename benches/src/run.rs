@@ -11,8 +11,8 @@ use crate::{
     Outcome, autoscaling,
     context::{Context, Sizes},
     figure::Figure,
-    idle_memory, instructions, latency, layers, machine, reload, report, request_cost, scrape,
-    tenant_memory,
+    idle_memory, instructions, latency, layers, machine, reload, report, request_cost, scaler,
+    scrape, tenant_memory,
 };
 
 /// What can be measured alone.
@@ -36,6 +36,8 @@ pub enum Measurement {
     Reload,
     /// Instructions for the first and the last tenant.
     Instructions,
+    /// KEDA's scaler with ten thousand objects.
+    Scaler,
     /// The recommender beside Knative's autoscaler and KEDA, in virtual time.
     Recommender,
 }
@@ -52,6 +54,7 @@ impl Measurement {
             Self::Scrape => scrape::measure(context),
             Self::Reload => reload::measure(context),
             Self::Instructions => instructions::measure(),
+            Self::Scaler => scaler::measure(context.sizes.scaler),
             Self::Recommender => autoscaling::measure(context.sizes.seeds, &say),
         }
     }
@@ -68,6 +71,11 @@ pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
     if only == [Measurement::Recommender] {
         return recommender(sizes.seeds);
+    }
+    if only == [Measurement::Scaler] {
+        machine::prepare()?;
+        say(&report::table(&scaler::measure(sizes.scaler)?))?;
+        return Ok(true);
     }
     let context = Context::prepare(sizes)?;
     let mut facts = machine::facts();

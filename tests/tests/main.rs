@@ -29,6 +29,7 @@ mod queue_reload;
 mod queue_wakeups;
 mod reload;
 mod reload_swaps;
+mod scaler;
 mod seats;
 mod second_look;
 mod sight;

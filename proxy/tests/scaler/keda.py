@@ -42,7 +42,7 @@ class PushScaler:
         self.stub = stub
         self.whom = messages.ScaledObjectRef(name="antrag", namespace="berlin", scalerMetadata=metadata)
         self.news = queue.Queue()
-        self.reopen = threading.Semaphore(0)
+        self.reopen = {name: threading.Semaphore(0) for name in ("activity", "spec")}
 
     def metric_specs(self):
         return self.build(self.stub.GetMetricSpec(self.whom, timeout=10))
@@ -91,7 +91,7 @@ class PushScaler:
                     pause = PAUSE_MIN
             self.news.put(["ended", name, ended, pause])
             pause = min(pause * 2, PAUSE_MAX)
-            self.reopen.acquire()
+            self.reopen[name].acquire()
 
 
 def step(scaler, words):
@@ -106,7 +106,7 @@ def step(scaler, words):
     if words[0] == "silent":
         return scaler.news.empty()
     if words[0] == "reopen":
-        return scaler.reopen.release(2)
+        return [stream.release() for stream in scaler.reopen.values()]
     raise ValueError(words)
 
 

@@ -170,11 +170,15 @@ async fn an_object_that_names_no_pool_hears_so_in_every_call() {
         assert_eq!(keda.step(&nobody, step), Err("NOT_FOUND".to_owned()));
     }
     keda.step(&nobody, &["run"]).unwrap();
-    let ended = |stream: &str| json!(["ended", stream, "NOT_FOUND", 2]);
-    assert_eq!(
-        keda.news_of_both(&nobody),
-        [ended("activity"), ended("spec")]
-    );
+    // It asks again, less and less often.
+    for pause in [2, 4, 8, 16, 32, 60, 60] {
+        let ended = |stream: &str| json!(["ended", stream, "NOT_FOUND", pause]);
+        assert_eq!(
+            keda.news_of_both(&nobody),
+            [ended("activity"), ended("spec")]
+        );
+        keda.step(&nobody, &["reopen"]).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

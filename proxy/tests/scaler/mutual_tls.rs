@@ -128,6 +128,18 @@ async fn with_an_authority_only_those_get_in_whom_it_signed() {
 }
 
 #[tokio::test]
+async fn after_a_reload_the_new_authority_decides_who_gets_in() {
+    let (authority, next) = (Authority::new(), Authority::new());
+    let site = site(&authority, ", client_ca: ca.pem");
+    let serving = site.serve().await;
+    let (before, after) = (authority.issue("keda"), next.issue("keda"));
+    assert!(gets_in(&authority, serving.address, Some(&before)).await);
+    site.reload_with("ca.pem", &next.certificate());
+    assert!(gets_in(&authority, serving.address, Some(&after)).await);
+    assert!(!gets_in(&authority, serving.address, Some(&before)).await);
+}
+
+#[tokio::test]
 async fn without_an_authority_nobody_is_asked_for_a_certificate() {
     let authority = Authority::new();
     let site = site(&authority, "");

@@ -37,13 +37,23 @@ impl Site {
         }
     }
 
+    /// A reload with other content in a file beside the config.
+    pub(crate) fn reload_with(&self, file: &str, content: &str) {
+        fs::write(self.directory.path().join(file), content).unwrap();
+        self.reload();
+    }
+
     /// A reload after which Berlin has no pool of its own and pool `b` is gone.
     pub(crate) fn reload_without_b(&self) {
         let path = self.directory.path().join("schleuse.yaml");
         let text = fs::read_to_string(&path).unwrap();
         let text = text.replace(", pools_by_tenant: { \"11\": b }", "");
         let text = text.replace("  b: { endpoints: [\"10.0.0.2:80\"] }\n", "");
-        fs::write(&path, text).unwrap();
+        self.reload_with("schleuse.yaml", &text);
+    }
+
+    fn reload(&self) {
+        let path = self.directory.path().join("schleuse.yaml");
         let listeners = Arc::new(schleuse::listeners::Listeners::default());
         let reloader =
             schleuse::reload::Reloader::new(&path, Vec::new(), self.edge.clone(), listeners);

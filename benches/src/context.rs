@@ -13,6 +13,7 @@ use crate::{
     inputs::{Place, official_places},
     machine, nginx,
     peer::Peer,
+    scaler,
     schleuse::{self, Schleuse, Variant},
     wrk::{Script, targets},
 };
@@ -45,6 +46,9 @@ pub(crate) struct Sizes {
     pub(crate) limits_time: Duration,
     /// Events of the pool's lock that are timed one by one.
     pub(crate) lock_events: usize,
+    pub(crate) scaler: scaler::Size,
+    /// Days of each trace for the recommender.
+    pub(crate) seeds: u32,
 }
 
 impl Sizes {
@@ -71,6 +75,11 @@ impl Sizes {
         held_in_memory: 100_000,
         limits_time: Duration::from_mins(1),
         lock_events: 200_000,
+        scaler: scaler::Size {
+            pools: 10_000,
+            time: Duration::from_secs(20),
+        },
+        seeds: 20,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: Rounds {
@@ -95,6 +104,11 @@ impl Sizes {
         held_in_memory: 20_000,
         limits_time: Duration::from_secs(6),
         lock_events: 20_000,
+        scaler: scaler::Size {
+            pools: 10_000,
+            time: Duration::from_secs(4),
+        },
+        seeds: 3,
     };
 }
 

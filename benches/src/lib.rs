@@ -4,6 +4,7 @@
 //! run, each pair gives one ratio, and the median of the ratios is judged with its bootstrap interval beside it. Read
 //! [`run`] first: it is the list of what is measured.
 
+mod autoscaling;
 mod backend;
 mod certificate;
 mod compare;
@@ -39,7 +40,9 @@ mod reload_watch;
 mod report;
 mod request_cost;
 pub mod run;
+pub mod scaler;
 mod schleuse;
+mod scrape;
 mod shared_pool;
 mod statistics;
 mod tenant_memory;

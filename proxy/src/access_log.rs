@@ -12,6 +12,7 @@ use schleuse_http1::{Known, RequestHead};
 use crate::{
     clock, log,
     reference::Reference,
+    sight::reasons::{Key, deciding_key},
     text::{push_address, push_ip, push_number, push_octets},
 };
 
@@ -36,6 +37,8 @@ pub struct Line<'r> {
     pub status: u16,
     /// Why we answered ourselves.
     pub refusal: Option<Refusal>,
+    /// The pool of its tenant, once known.
+    pub pool: Option<&'r str>,
     /// The service whose rules refused it, when no tenant was found.
     pub refused_service: Option<&'r str>,
     /// What was wrong with the endpoint's answer.
@@ -84,6 +87,7 @@ fn compose(out: &mut Vec<u8>, policy: &AccessLog, line: &Line<'_>) {
     number(out, b",\"status\":", u64::from(line.status));
     if let Some(refusal) = line.refusal {
         text(out, b",\"refusal\":", refusal.label().as_bytes());
+        limit(out, line, refusal);
     }
     if let Some(detail) = line.detail {
         text(out, b",\"detail\":", detail.as_bytes());
@@ -141,6 +145,25 @@ fn request(out: &mut Vec<u8>, policy: &AccessLog, line: &Line<'_>, head: &Reques
     {
         let end = memchr::memchr2(b'?', b'#', referer).unwrap_or(referer.len());
         text(out, b",\"referer\":", &referer[..end]);
+    }
+}
+
+/// The key of the config that decided, where a limit did, and how long it had waited by then. Few lines have it, so it may
+/// cost an allocation.
+fn limit(out: &mut Vec<u8>, line: &Line<'_>, refusal: Refusal) {
+    let Some(key) = deciding_key(refusal) else {
+        return;
+    };
+    let service = line.identified.map_or("", |(service, _)| service);
+    let pool = line.pool.unwrap_or_default();
+    let named = match key {
+        Key::Service(key) => ["services.", service, ".", key].concat(),
+        Key::Pool(key) => ["pools.", pool, ".", key].concat(),
+        Key::Process(key) => key.to_owned(),
+    };
+    text(out, b",\"limit\":", named.as_bytes());
+    if line.waited.is_none() {
+        micros(out, b",\"waited_ms\":", Duration::ZERO);
     }
 }
 

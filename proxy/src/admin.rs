@@ -5,12 +5,16 @@
 
 mod authorization;
 mod leases;
+mod pools;
 mod query;
 mod reply;
 mod routes;
+mod signals;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod top;
+mod traffic;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -33,6 +37,7 @@ use crate::{
     reference::Reference,
     reload::{Reloaded, Reloader},
     respond::{self, Refused},
+    sight::scrape,
 };
 
 /// Answers the admin listener.
@@ -124,12 +129,15 @@ impl Admin {
             },
             Resource::GrantLease => leases::grant(&self.edge, name, query),
             Resource::RevokeLease => leases::revoke(&self.edge, name),
+            Resource::Top => top::top(&self.edge.live(), query),
             Resource::Leases => leases::list(&self.edge),
-            Resource::Pools => Reply::json(200, &view::pools(&self.edge)),
-            Resource::Pool => match view::pool(&self.edge, name) {
+            Resource::Pools => Reply::json(200, &pools::pools(&self.edge)),
+            Resource::Pool => match pools::pool(&self.edge, name) {
                 Some(pool) => Reply::json(200, &pool),
                 None => Reply::problem(404, "no pool of this name is configured"),
             },
+            Resource::Signals => signals::list(&self.edge),
+            Resource::Signal => signals::one(&self.edge, name),
             Resource::EndpointMode => self.set_mode(name, address, mode),
         }
     }
@@ -150,12 +158,10 @@ impl Admin {
     }
 
     fn metrics(&self) -> Reply {
-        let live = self.edge.live();
-        let pools = live.pools.iter();
-        let gauges = pools.map(|pool| (pool.name(), view::gauges(pool)));
-        self.edge.metrics.pools.set(gauges);
-        self.edge.limits.measure(&live.snapshot.overload);
-        match self.edge.metrics.encode() {
+        self.edge
+            .limits
+            .measure(&self.edge.live().snapshot.overload);
+        match self.edge.metrics.encode(&scrape::families(&self.edge)) {
             Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),
         }

@@ -4,14 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use schleuse_core::Mode;
-
 use crate::{
-    clock,
     edge::{Edge, Live},
-    pool_metrics::PoolGauges,
-    registry::Pool,
     reload::{Rejected, Reloader, State},
+    sight::pools::PoolGauges,
 };
 
 /// `/api/v1/status`.
@@ -23,6 +19,16 @@ pub struct Status {
     tenants: usize,
     services: Vec<String>,
     listeners: Vec<String>,
+    /// None without `scaler` in the config in force.
+    scaler: Option<ScalerStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct ScalerStatus {
+    address: String,
+    streams_open: i64,
+    /// Whose demand it tells: a second process would have its own, and whoever asks one of them hears half.
+    demand: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,119 +124,17 @@ pub fn status(edge: &Edge, reloader: &Reloader) -> Status {
             .iter()
             .map(|listener| listener.config.address.to_string())
             .collect(),
+        scaler: live.snapshot.scaler.as_ref().map(|scaler| ScalerStatus {
+            address: scaler.address.to_string(),
+            streams_open: edge.metrics.scaler.streams_open.get(),
+            demand: "of this process",
+        }),
     }
-}
-
-/// A pool with its endpoints.
-#[derive(Debug, Serialize)]
-pub struct PoolView {
-    name: String,
-    arrivals: u64,
-    admitted: u64,
-    departed: u64,
-    refused_full: u64,
-    refused_absent: u64,
-    retries: u64,
-    retries_denied: u64,
-    affinity_lost: u64,
-    endpoints: Vec<EndpointStatus>,
-}
-
-#[derive(Debug, Serialize)]
-struct EndpointStatus {
-    address: String,
-    mode: &'static str,
-    healthy: bool,
-    /// Taken out for failing answers.
-    ejected: bool,
-    /// Gone from the config, still busy.
-    leaving: bool,
-    in_flight: u32,
-    seats: u32,
-    connections: u32,
-    latency_ms: Option<f64>,
-    arrivals: u64,
-    failures: u64,
-    ejections: u64,
-}
-
-/// All pools.
-pub fn pools(edge: &Edge) -> Vec<PoolView> {
-    let live = edge.live();
-    live.pools.iter().map(|pool| describe(pool)).collect()
-}
-
-/// One pool.
-pub fn pool(edge: &Edge, name: &str) -> Option<PoolView> {
-    let live = edge.live();
-    let pool = live.pools.iter().find(|pool| pool.name() == name)?;
-    Some(describe(pool))
-}
-
-fn describe(pool: &Pool) -> PoolView {
-    let totals = pool.totals();
-    let now = clock::now();
-    let endpoints = pool
-        .views()
-        .into_iter()
-        .map(|(view, connections)| EndpointStatus {
-            address: view.address.to_string(),
-            mode: match view.mode {
-                Mode::Ready => "ready",
-                Mode::Drain => "drain",
-                Mode::Maintenance => "maintenance",
-            },
-            healthy: view.healthy,
-            ejected: view.ejected_until.is_some_and(|until| until > now),
-            leaving: !view.listed,
-            in_flight: view.in_flight,
-            seats: view.seats,
-            connections,
-            latency_ms: view.latency.map(|latency| latency.as_secs_f64() * 1000.0),
-            arrivals: view.arrivals,
-            failures: view.failures,
-            ejections: view.ejections,
-        });
-    PoolView {
-        name: pool.name().to_owned(),
-        arrivals: totals.arrivals,
-        admitted: totals.admitted,
-        departed: totals.departed,
-        refused_full: totals.refused_full,
-        refused_absent: totals.refused_absent,
-        retries: totals.retries,
-        retries_denied: totals.retries_denied,
-        affinity_lost: totals.affinity_lost,
-        endpoints: endpoints.collect(),
-    }
-}
-
-/// What a scrape shows of a pool.
-pub fn gauges(pool: &Pool) -> PoolGauges {
-    let now = clock::now();
-    let mut gauges = PoolGauges {
-        waiting: pool.queue().waiting,
-        ..PoolGauges::default()
-    };
-    for (view, _) in pool.views() {
-        gauges.in_flight += view.in_flight;
-        let state = if view.mode != Mode::Ready || !view.listed {
-            3
-        } else if view.ejected_until.is_some_and(|until| until > now) {
-            2
-        } else if view.healthy {
-            gauges.seats += view.seats;
-            0
-        } else {
-            1
-        };
-        gauges.endpoints[state] += 1;
-    }
-    gauges
 }
 
 /// Whether at least one pool has an endpoint that is healthy, not ejected and not taken out.
 pub fn any_pool_serves(edge: &Edge) -> bool {
     let live = edge.live();
-    live.pools.iter().any(|pool| gauges(pool).endpoints[0] > 0)
+    let mut pools = live.pools.iter();
+    pools.any(|pool| PoolGauges::of_endpoints(pool).endpoints[0] > 0)
 }

@@ -4,7 +4,7 @@
 //! rate with `over: refuse` is charged here, before anything is read or held for the request; one with `over: wait` goes
 //! into the queue with it and is charged when its turn has come.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::time::Duration;
 
 use schleuse_config::{Over, Service, TenantLimit};
 use schleuse_core::{
@@ -52,7 +52,6 @@ impl Admission {
             weight: live.snapshot.weight(found.tenant),
             quota: quota(service, live.snapshot.register.population(found.tenant)),
         });
-        tenant.counts.requests.fetch_add(1, Relaxed);
         Some(Self {
             flow: FlowKey {
                 service: runtime.number,
@@ -97,6 +96,19 @@ impl Admission {
         }
     }
 
+    /// Counts a seat, for the tenant and for the pool.
+    fn admitted(&self, pool: &Pool, wait: Duration) {
+        let now = clock::recent();
+        self.tenant.counts.admitted(wait, now);
+        pool.counts.admitted(wait, now);
+    }
+
+    /// Counts a client that left while it waited.
+    fn left(&self, pool: &Pool) {
+        self.tenant.counts.left();
+        pool.counts.counts.left();
+    }
+
     /// What the rate that refused says of itself.
     fn shown(&self, now: Timestamp, reset: Duration) -> Option<RateLimitShown> {
         let quota = self.terms.quota?;
@@ -128,6 +140,9 @@ pub struct Asked<'f> {
 impl Asked<'_> {
     /// What the route costs, in ordinary requests.
     fn cost(&self) -> u32 {
+        if self.service.costs.is_empty() {
+            return 1; // before looking at the path, which costs more than all the rest here
+        }
         let path = self.head.path().get(self.strip..).unwrap_or_default();
         self.service.cost(self.head.method(), path)
     }
@@ -153,7 +168,7 @@ pub fn charge(context: &mut RequestContext<'_>, service: &Service) -> Result<(),
         return Ok(());
     };
     if limit.observe {
-        admission.tenant.counts.observed.fetch_add(1, Relaxed);
+        admission.tenant.counts.observed();
         context.edge.limits.metrics().would_refuse("tenant");
         return Ok(());
     }
@@ -186,7 +201,10 @@ pub async fn seat<'p, R: Responder>(
     let arrival = admission.arrival(limits.client_key(&network), &asked);
     let bytes = arrival.bytes;
     let place = match pool.arrive(arrival, asked.session) {
-        Arrived::Go(slot) => return Ok(slot),
+        Arrived::Go(slot) => {
+            admission.admitted(pool, Duration::ZERO);
+            return Ok(slot);
+        }
         Arrived::Wait(place) => place,
         Arrived::Refuse(refused) => return Err(Some(note(context, refused))),
     };
@@ -198,7 +216,11 @@ pub async fn seat<'p, R: Responder>(
     let waited = clock::now() - since;
     context.learnt.waited = Some(waited);
     if let Some(admission) = &context.admission {
-        admission.tenant.waited(waited);
+        match &ended {
+            Ok(_) => admission.admitted(pool, waited),
+            Err(None) => admission.left(pool),
+            Err(Some(_)) => {} // counted with all refusals
+        }
     }
     ended.map_err(|refused| refused.map(|refused| note(context, refused)))
 }
@@ -224,7 +246,8 @@ fn enforced(service: &Service) -> Option<&TenantLimit> {
         .filter(|limit| !limit.observe)
 }
 
-fn quota(service: &Service, inhabitants: u64) -> Option<Quota> {
+/// The rate of a tenant with that many inhabitants; none: not limited.
+pub fn quota(service: &Service, inhabitants: u64) -> Option<Quota> {
     let limit = service.limits.tenant.as_ref()?;
     let rate = limit.rate_of(inhabitants)?;
     Some(Quota::new(rate, limit.burst.requests(rate)))

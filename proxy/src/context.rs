@@ -18,6 +18,7 @@ use crate::{
     edge::{Edge, Live},
     reference::Reference,
     respond::RateLimitShown,
+    sight::reasons,
 };
 
 /// A request from its head to its end.
@@ -103,11 +104,34 @@ impl<'e> RequestContext<'e> {
         self.live.snapshot.services.get(service.0 as usize)
     }
 
+    fn pool_name(&self) -> Option<&str> {
+        let pool = self.identified.as_ref()?.pool;
+        let config = self.live.snapshot.pools.get(pool.as_usize())?;
+        Some(&config.name)
+    }
+
     fn service_and_tenant(&self) -> Option<(&str, TenantId)> {
         Some((
             self.service()?.name.as_str(),
             self.identified.as_ref()?.tenant,
         ))
+    }
+
+    /// Counts it for its tenant and pool, when a limit or want of capacity was the reason.
+    fn count_refused(&self, refusal: Refusal) {
+        let Some(found) = self.identified.as_ref() else {
+            return;
+        };
+        if reasons::deciding_key(refusal).is_none() {
+            return;
+        }
+        let now = clock::recent();
+        if let Some(service) = self.live.services.get(found.service.0 as usize) {
+            service.tenant(found.tenant).counts.refused(refusal, now);
+        }
+        if let Some(pool) = self.live.pools.get(found.pool.as_usize()) {
+            pool.counts.counts.refused(refusal, now);
+        }
     }
 
     fn account(&self) {
@@ -116,6 +140,7 @@ impl<'e> RequestContext<'e> {
         let metrics = &self.edge.metrics;
         if let Some(refusal) = learnt.refusal {
             metrics.refused(refusal);
+            self.count_refused(refusal);
         }
         if learnt.aborted {
             metrics.aborted.inc();
@@ -139,6 +164,7 @@ impl<'e> RequestContext<'e> {
             secure: self.info.tls.is_some(),
             status: learnt.status,
             refusal: learnt.refusal,
+            pool: self.pool_name(),
             refused_service: learnt.refused_service.as_deref(),
             detail: learnt.detail,
             aborted: learnt.aborted,

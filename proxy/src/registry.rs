@@ -4,6 +4,7 @@
 //! A config never holds any of it; a new snapshot finds what is there under the same names. Removing a pool and adding
 //! it again brings its state back as long as somebody still used it, otherwise it starts anew.
 
+mod held;
 mod pool;
 mod tenant;
 mod waiters;
@@ -17,9 +18,10 @@ use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 use schleuse_core::TenantId;
 
-pub(crate) use pool::plain;
-pub use pool::{Arrived, HeldSlot, HeldStream, Place, Pool};
-pub use tenant::{Tenant, TenantCounts, TenantRuntime, Terms};
+pub(crate) use held::plain;
+pub use held::{HeldSlot, HeldStream, Place};
+pub use pool::{Arrived, Pool};
+pub use tenant::{Tenant, TenantRuntime, Terms};
 
 use crate::{metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock};
 
@@ -114,5 +116,12 @@ impl ServiceRuntime {
     /// A tenant that was asked for before.
     pub fn known_tenant(&self, tenant: TenantId) -> Option<Tenant> {
         self.tenants.get(&tenant).map(|known| known.clone())
+    }
+
+    /// Shows every tenant that was ever asked for. Who asks for a new one meanwhile waits for a part of them.
+    pub fn each_tenant(&self, mut see: impl FnMut(TenantId, &TenantRuntime)) {
+        for entry in &self.tenants {
+            see(*entry.key(), entry.value());
+        }
     }
 }

@@ -8,6 +8,12 @@
 pub mod counts;
 pub mod families;
 pub mod leases;
+pub mod pools;
 pub mod reasons;
 pub mod recent;
+pub mod scrape;
+pub mod signals;
+#[cfg(test)]
+mod tests;
 pub mod top;
+pub mod traffic;

@@ -2,13 +2,13 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
     sync::Arc,
     time::Duration,
 };
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::{
     PATIENCE,
@@ -45,10 +45,14 @@ impl std::fmt::Debug for Client {
 
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let tcp = TcpStream::connect_timeout(&address, PATIENCE)?;
+    prepare(&tcp)?;
+    Ok(tcp)
+}
+
+fn prepare(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     tcp.set_read_timeout(Some(PATIENCE))?;
-    tcp.set_write_timeout(Some(PATIENCE))?;
-    Ok(tcp)
+    tcp.set_write_timeout(Some(PATIENCE))
 }
 
 impl Client {
@@ -71,6 +75,26 @@ impl Client {
             wire: Wire::Plain(connect(address)?),
             buffer: Vec::new(),
         })
+    }
+
+    /// Connects in plain text from an address of ours; all of 127.0.0.0/8 is ours.
+    ///
+    /// # Panics
+    ///
+    /// When nobody listens.
+    pub fn connect_from(own: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        let bound = socket.bind(&SocketAddr::new(own, 0).into());
+        bound.expect("an address of ours");
+        let connected = socket.connect_timeout(&address.into(), PATIENCE);
+        connected.unwrap_or_else(|error| panic!("{address}: {error}"));
+        let tcp = TcpStream::from(socket);
+        prepare(&tcp).expect("a socket that takes options");
+        Self {
+            wire: Wire::Plain(tcp),
+            buffer: Vec::new(),
+        }
     }
 
     /// Connects and shakes hands for `name` (SNI).

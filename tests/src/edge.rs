@@ -1,6 +1,7 @@
 //! The config of a proxy under test, put together from the few things a test is about.
 
 use std::{
+    ffi::OsString,
     fmt::Write as _,
     fs,
     net::SocketAddr,
@@ -37,6 +38,7 @@ pub struct Edge {
     register: Option<PathBuf>,
     files: Vec<(PathBuf, Vec<u8>)>,
     environment: Vec<(String, String)>,
+    file_handles_max: Option<u64>,
 }
 
 impl Edge {
@@ -143,6 +145,25 @@ impl Edge {
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Lets the process have this many file handles (`ulimit -n`).
+    #[must_use]
+    pub fn file_handles_max(mut self, count: u64) -> Self {
+        self.file_handles_max = Some(count);
+        self
+    }
+
+    /// The program and its first arguments: the binary, under a shell that sets its limit when it has one of its own.
+    pub(crate) fn program(&self) -> Vec<OsString> {
+        let binary = binary::path().as_os_str().to_owned();
+        match self.file_handles_max {
+            None => vec![binary],
+            Some(count) => {
+                let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
+                vec!["sh".into(), "-c".into(), script.into(), binary]
+            }
+        }
     }
 
     /// Variables that the process gets.

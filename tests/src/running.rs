@@ -16,7 +16,7 @@ use nix::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Client, Edge, Response, binary, eventually, lines::Lines, metrics::Metrics};
+use crate::{Client, Edge, Response, eventually, lines::Lines, metrics::Metrics};
 
 /// A running binary. When dropped its process group is killed; a test that fails gets its log printed, and one that
 /// passes must not have made it panic.
@@ -72,8 +72,10 @@ impl RunningEdge {
     ///
     /// When the binary cannot be run.
     pub fn spawn(config: Edge, directory: &Path) -> Self {
-        let mut command = Command::new(binary::path());
+        let program = config.program();
+        let mut command = Command::new(&program[0]);
         command
+            .args(&program[1..])
             .args(["run", "--config", "schleuse.yaml"])
             .current_dir(directory)
             .env("SCHLEUSE_WORKERS", "2")

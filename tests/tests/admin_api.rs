@@ -121,7 +121,7 @@ fn a_place_is_found_by_ars_and_ags_and_a_region_by_its_key() {
     let kreis = edge.resource("/api/v1/tenants/01054");
     assert_eq!(kreis["inhabitants"], 935);
     assert!(kreis["services"][0]["office"].is_null());
-    for key in ["99", "010545459038", "bund", "x"] {
+    for key in ["99", "010545459038", "Bund", "x"] {
         let answer = edge.admin().get("admin", &format!("/api/v1/tenants/{key}"));
         assert_eq!(answer.status, 404, "{key}");
     }

@@ -19,7 +19,7 @@ mod endpoints;
 pub(crate) mod event;
 pub(crate) mod policy;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, ops::Range, time::Duration};
 
 use crate::{
     Timestamp,
@@ -104,7 +104,7 @@ impl<R: SharedRate> PoolState<R> {
         now: Timestamp,
         why: Leave,
     ) -> Option<Refused> {
-        let (waiter, standing) = self.queue.remove(ticket, now)?;
+        let (waiter, rated) = self.queue.remove(ticket, now)?;
         match why {
             Leave::Gone => {
                 self.totals.gone += 1;
@@ -112,7 +112,7 @@ impl<R: SharedRate> PoolState<R> {
             }
             Leave::Expired => {
                 self.totals.expired += 1;
-                Some(self.expired(policy, &waiter, standing, now))
+                Some(self.expired(policy, &waiter, rated, now))
             }
         }
     }
@@ -265,7 +265,18 @@ impl<R: SharedRate> PoolState<R> {
 
     /// All flows that are remembered, in no order.
     pub fn flows(&self) -> impl Iterator<Item = (FlowKey, FlowView)> + '_ {
-        self.queue.flow_views()
+        self.flows_at(0..usize::MAX)
+    }
+
+    /// Those at these places of the list, of [`flow_places`](Self::flow_places): for who looks at thousands and gives
+    /// the lock back between.
+    pub fn flows_at(&self, places: Range<usize>) -> impl Iterator<Item = (FlowKey, FlowView)> + '_ {
+        self.queue.flow_views_at(places)
+    }
+
+    /// Places of the list of flows. Flows keep theirs.
+    pub fn flow_places(&self) -> usize {
+        self.queue.flow_places()
     }
 
     /// The queue as a whole. Counts the seats: for operators, not for every request.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schleuse_core::{RegionalKey, TenantId};
 use serde::Serialize;
 
-use super::{query::parameters, reply::Reply};
+use super::{query::parameters, reply::Reply, tenants};
 use crate::{
     clock,
     edge::Edge,
@@ -72,7 +72,7 @@ pub(super) fn revoke(edge: &Edge, digits: &str) -> Reply {
 }
 
 fn place(edge: &Edge, digits: &str) -> Option<RegionalKey> {
-    edge.live().snapshot.register.place_by_digits(digits)
+    tenants::place(&edge.live().snapshot.register, digits)
 }
 
 /// The wanted life of a lease.

@@ -14,9 +14,12 @@ pub(super) enum Resource {
     GrantLease,
     RevokeLease,
     Leases,
+    Top,
     Pools,
     Pool,
     EndpointMode,
+    Signals,
+    Signal,
 }
 
 /// One method of one path.
@@ -87,6 +90,7 @@ pub(super) const ROUTES: &[Route] = &[
         &[200, 404],
     ),
     get("/api/v1/leases", Resource::Leases, &[200]),
+    get("/api/v1/top", Resource::Top, &[200, 400]),
     get("/api/v1/pools", Resource::Pools, &[200]),
     get("/api/v1/pools/{name}", Resource::Pool, &[200, 404]),
     post(
@@ -94,6 +98,8 @@ pub(super) const ROUTES: &[Route] = &[
         Resource::EndpointMode,
         &[200, 400, 404],
     ),
+    get("/api/v1/signals", Resource::Signals, &[200]),
+    get("/api/v1/signals/{pool}", Resource::Signal, &[200, 404, 503]),
 ];
 
 /// Parameters of a path in order; empty beyond its number of them.

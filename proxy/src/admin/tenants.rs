@@ -3,8 +3,8 @@
 use schleuse_core::{RegionalKey, Register, ServiceIndex, TenantId};
 use serde::Serialize;
 
-use super::query::parameters;
-use crate::edge::Live;
+use super::{query::parameters, traffic::TrafficView};
+use crate::{clock, edge::Live, sight::traffic::Traffic};
 
 /// Places on a page when the request does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -98,21 +98,38 @@ struct Charge {
     /// None when the key is shorter than the level of the service: it does not say which office.
     office: Option<Place>,
     pool: Option<String>,
+    /// Of the office; left out without one.
+    #[serde(flatten)]
+    traffic: Option<TrafficView>,
+}
+
+/// The place of a key as operators write it, `bund` for all of Germany.
+pub(super) fn place(register: &Register, digits: &str) -> Option<RegionalKey> {
+    match digits {
+        "bund" => Some(RegionalKey::BUND),
+        digits => register.place_by_digits(digits),
+    }
 }
 
 /// A place or region by its ARS (2, 3, 5, 9 or 12 digits) or AGS (8), keys that ceased included.
 pub(super) fn tenant(live: &Live, digits: &str) -> Option<Tenant> {
     let register = &live.snapshot.register;
-    let key = register.place_by_digits(digits)?;
-    let services = (0..).zip(&live.snapshot.services).map(|(index, service)| {
-        let found = live.snapshot.routes.office(ServiceIndex(index), key);
-        let pool = found.and_then(|(_, pool)| live.snapshot.pools.get(pool.as_usize()));
-        Charge {
-            service: service.name.clone(),
-            office: found.map(|(office, _)| Place::new(register, office)),
-            pool: pool.map(|pool| pool.name.clone()),
-        }
-    });
+    let key = place(register, digits)?;
+    let now = clock::now();
+    let indices = (0..).map(ServiceIndex);
+    let services = indices
+        .zip(&live.snapshot.services)
+        .map(|(index, service)| {
+            let found = live.snapshot.routes.office(index, key);
+            let traffic = found.and_then(|(office, _)| Traffic::of(live, index, office, now));
+            let pool = found.and_then(|(_, pool)| live.snapshot.pools.get(pool.as_usize()));
+            Charge {
+                service: service.name.clone(),
+                office: found.map(|(office, _)| Place::new(register, office)),
+                pool: pool.map(|pool| pool.name.clone()),
+                traffic: traffic.as_ref().map(TrafficView::new),
+            }
+        });
     Some(Tenant {
         place: Place::new(register, TenantId::new(key)),
         services: services.collect(),

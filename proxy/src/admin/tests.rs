@@ -87,6 +87,8 @@ async fn every_route_answers_with_the_statuses_of_the_table_and_no_other() {
         ("POST", "/api/v1/tenants/11/lease?ttl=1", 400),
         ("POST", "/api/v1/tenants/12/lease", 404),
         ("GET", "/api/v1/leases", 200),
+        ("GET", "/api/v1/top?by=refused&limit=3", 200),
+        ("GET", "/api/v1/top?by=age", 400),
         ("DELETE", "/api/v1/tenants/11/lease", 200),
         ("DELETE", "/api/v1/tenants/11/lease", 404),
         ("GET", "/api/v1/pools", 200),
@@ -96,6 +98,9 @@ async fn every_route_answers_with_the_statuses_of_the_table_and_no_other() {
         ("POST", "/api/v1/pools/a/endpoints/10.0.0.1/drain", 400),
         ("POST", "/api/v1/pools/a/endpoints/10.0.0.9:80/drain", 404),
         ("POST", "/api/v1/pools/a/endpoints/10.0.0.1:80/away", 404),
+        ("GET", "/api/v1/signals", 200),
+        ("GET", "/api/v1/signals/a", 503),
+        ("GET", "/api/v1/signals/c", 404),
     ] {
         assert_eq!(
             ask(&admin, method, path, None).await.status,

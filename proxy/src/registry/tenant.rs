@@ -4,16 +4,12 @@
 //! pool: a tenant that moves to another pool, or whose quota changes, keeps its tokens (they are carried over by
 //! `schleuse_core::rate`).
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use schleuse_core::{ArrivalTime, Quota, SharedRate};
+
+use crate::sight::counts::Counts;
 
 /// See the head of this file. Clones are the same tenant.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +21,7 @@ pub struct TenantRuntime {
     rate: Mutex<ArrivalTime>,
     terms: Mutex<Terms>,
     /// What happened since the start.
-    pub counts: TenantCounts,
+    pub counts: Counts,
 }
 
 /// What a config says about a tenant, kept so that it is looked up once per generation and not once per request.
@@ -37,19 +33,6 @@ pub struct Terms {
     pub weight: u64,
     /// Its rate, if it is limited.
     pub quota: Option<Quota>,
-}
-
-/// Counters of a tenant of a service.
-#[derive(Debug, Default)]
-pub struct TenantCounts {
-    /// Requests that were identified as its own.
-    pub requests: AtomicU64,
-    /// Those that waited for a seat.
-    pub waited: AtomicU64,
-    /// How long they did, µs.
-    pub waited_micros: AtomicU64,
-    /// Requests above its rate that a limit in `observe` mode let pass.
-    pub observed: AtomicU64,
 }
 
 impl std::ops::Deref for Tenant {
@@ -80,12 +63,5 @@ impl TenantRuntime {
             *known = terms;
         }
         terms
-    }
-
-    /// Counts one that waited.
-    pub fn waited(&self, waited: Duration) {
-        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        self.counts.waited.fetch_add(1, Relaxed);
-        self.counts.waited_micros.fetch_add(micros, Relaxed);
     }
 }

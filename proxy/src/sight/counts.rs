@@ -113,7 +113,7 @@ impl PoolCounts {
 }
 
 /// Waits of all that got a seat since the start; those that got it at once waited zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WaitHistogram {
     /// How many waited at most as long as each of [`WAIT_BOUNDS_MILLIS`].
     pub cumulative: [u64; WAIT_BOUNDS_MILLIS.len()],
@@ -121,6 +121,16 @@ pub struct WaitHistogram {
     pub count: u64,
     /// All waits together.
     pub sum: Duration,
+}
+
+impl WaitHistogram {
+    /// Those of another pool, too.
+    pub fn add(&mut self, other: &Self) {
+        let counts = self.cumulative.iter_mut().zip(other.cumulative);
+        counts.for_each(|(sum, more)| *sum += more);
+        self.count += other.count;
+        self.sum += other.sum;
+    }
 }
 
 #[cfg(test)]

@@ -76,6 +76,13 @@ impl Family {
         self.0.mut_metric().push(metric);
     }
 
+    /// As they stand in the text format.
+    #[cfg(test)]
+    pub(super) fn name_and_kind(&self) -> (String, String) {
+        let kind = format!("{:?}", self.0.get_field_type()).to_lowercase();
+        (self.0.name().to_owned(), kind)
+    }
+
     /// For the encoder; none without a series, which it would not accept.
     pub fn finish(self) -> Option<MetricFamily> {
         (!self.0.get_metric().is_empty()).then_some(self.0)

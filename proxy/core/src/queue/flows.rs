@@ -3,7 +3,7 @@
 //! A flow that is idle and owes nothing is forgotten by a hand that moves on over the slab with every arrival, a few
 //! places at a time: memory follows the tenants that are there, without a sweep that would stop everybody.
 
-use std::collections::hash_map::Entry;
+use std::{collections::hash_map::Entry, ops::Range};
 
 use rustc_hash::FxHashMap;
 
@@ -70,12 +70,20 @@ impl<R: SharedRate> Flows<R> {
     }
 
     /// Numbers that flows have or had.
-    pub(crate) fn indices(&self) -> std::ops::Range<u32> {
+    pub(crate) fn indices(&self) -> Range<u32> {
         0..u32::try_from(self.places.len()).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Flow<R>> {
-        self.places.iter().flatten()
+    /// The flows at these places; those beyond the end are none.
+    pub(crate) fn at(&self, places: Range<usize>) -> impl Iterator<Item = &Flow<R>> {
+        let from = places.start.min(self.places.len());
+        let to = places.end.clamp(from, self.places.len());
+        self.places.get(from..to).into_iter().flatten().flatten()
+    }
+
+    /// Places, with and without a flow.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
     }
 
     /// Looks at the next `count` places and forgets flows that are idle and had no more than their share until

@@ -1,6 +1,6 @@
 //! What operators and metrics see of a queue.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::{
     CORRECTION_INTERVAL, FairQueue,
@@ -66,9 +66,18 @@ impl<R: SharedRate> FairQueue<R> {
         self.flows.find(key).map(|flow| self.view_of(flow))
     }
 
-    /// All flows that are remembered.
-    pub(crate) fn flow_views(&self) -> impl Iterator<Item = (FlowKey, FlowView)> + '_ {
-        self.flows.iter().map(|flow| (flow.key, self.view_of(flow)))
+    /// The flows at these places of the list.
+    pub(crate) fn flow_views_at(
+        &self,
+        places: Range<usize>,
+    ) -> impl Iterator<Item = (FlowKey, FlowView)> + '_ {
+        let flows = self.flows.at(places);
+        flows.map(|flow| (flow.key, self.view_of(flow)))
+    }
+
+    /// Places of the list, with and without a flow.
+    pub(crate) fn flow_places(&self) -> usize {
+        self.flows.places()
     }
 
     /// The queue as a whole.

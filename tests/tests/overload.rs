@@ -1,0 +1,162 @@
+//! What the proxy does when it is short of something itself: memory for those who wait, time, file handles.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use schleuse_tests::{Client, Edge, Gate, Origin, RunningEdge, eventually};
+
+use crate::one_service::{PREFETCH_BYTES, amt, label, refusal};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: amt.example\r\n\r\n";
+
+#[test]
+fn clients_are_served_and_not_reset_when_file_handles_run_short() {
+    let origin = Origin::ok("ok");
+    let edge = amt(&[origin.address()], "", "")
+        .top("overload: { file_handles: 60% }")
+        .file_handles_max(100)
+        .start();
+    // More than there are handles for, and none of them leaves by itself.
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..150 {
+        let mut client = edge.connect();
+        assert_eq!(client.get("amt.example", "/").status, 200);
+        clients.push(client);
+    }
+    assert!(edge.metric("schleuse_accept_paused_total") >= 1.0);
+    let closed = "schleuse_overload_actions_total{action=\"close_resting\"}";
+    assert!(edge.metric(closed) >= 1.0);
+    eventually("accepting goes on", || {
+        edge.metric("schleuse_file_handles") < edge.metric("schleuse_file_handles_pause")
+    });
+}
+
+#[test]
+fn too_few_file_handles_for_the_config_are_said_at_start_with_what_to_do() {
+    let origin = Origin::ok("ok");
+    let edge = amt(&[origin.address()], "", "")
+        .top("client: { connections_max: 500 }")
+        .file_handles_max(600)
+        .start();
+    let events = edge.log().events("few_file_handles");
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["limit"], "600");
+    assert_eq!(events[0]["wanted"], "1256");
+    let remedy = events[0]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("LimitNOFILE=1256"), "{remedy}");
+}
+
+#[test]
+fn as_many_file_handles_as_the_config_needs_are_not_warned_about() {
+    let origin = Origin::ok("ok");
+    let edge = amt(&[origin.address()], "", "")
+        .top("client: { connections_max: 500 }")
+        .file_handles_max(1256)
+        .start();
+    assert!(edge.log().events("few_file_handles").is_empty());
+}
+
+/// Holds the process up for longer than it may be late, with what `meanwhile` does.
+fn stand_still<T>(edge: &RunningEdge, meanwhile: impl FnOnce() -> T) -> T {
+    const LATE: Duration = Duration::from_millis(300);
+    edge.signal(Signal::SIGSTOP);
+    let since = Instant::now();
+    let done = meanwhile();
+    while since.elapsed() < LATE {
+        thread::park_timeout(LATE.saturating_sub(since.elapsed()));
+    }
+    edge.signal(Signal::SIGCONT);
+    done
+}
+
+#[test]
+fn a_worker_that_is_late_refuses_new_clients_and_serves_those_it_has() {
+    let origin = Origin::ok("ok");
+    let edge = amt(&[origin.address()], "", "")
+        .top("overload: { lag_max: 50ms }")
+        .start();
+    let mut old = edge.connect();
+    assert_eq!(old.get("amt.example", "/").status, 200);
+    // A machine that is itself late may let the moment pass; then it is tried again.
+    eventually("a new client is refused", || {
+        let mut new = stand_still(&edge, || {
+            old.send(GET);
+            let mut new = edge.connect();
+            new.send(GET);
+            new
+        });
+        assert_eq!(old.response().status, 200);
+        let answer = new.response();
+        if answer.status == 503 {
+            assert_eq!(label(&answer), refusal(503, "overloaded"));
+            assert_eq!(
+                new.get("amt.example", "/").status,
+                200,
+                "the connection stays open"
+            );
+        }
+        answer.status == 503
+    });
+    let refused = "schleuse_overload_actions_total{action=\"refuse_new_late\"}";
+    assert!(edge.metric(refused) >= 1.0);
+    assert!(edge.metric("schleuse_worker_lag_seconds_sum") >= 0.1);
+}
+
+/// Two services with a pool each, of one seat that is taken, and 1 MiB for those who wait at either.
+fn two_full_pools(origin: &Origin) -> Edge {
+    let pool =
+        "concurrency: 1\nslow_start: 0s\nqueue: { wait_max: 20s, bytes_per_tenant_max: 1MiB }";
+    Edge::new()
+        .environment("SCHLEUSE_WORKERS", "1")
+        .top("overload: { held_bytes_max: 1MiB }")
+        .service("amt", "responsible: bund")
+        .pool("amt", &[origin.address()], pool)
+        .service("kfz", "responsible: bund")
+        .pool("kfz", &[origin.address()], pool)
+}
+
+#[test]
+fn whoever_would_wait_is_refused_when_memory_for_waiting_is_used_up() {
+    let gate = Gate::default();
+    let pass = gate.clone();
+    let origin = Origin::serve(move |_, conversation| {
+        pass.pass();
+        conversation.send(schleuse_tests::origin::ok("ok"));
+    });
+    let edge = two_full_pools(&origin).start();
+    let body = "x".repeat(PREFETCH_BYTES);
+    let post = |host: &str| {
+        let mut client = edge.connect();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {PREFETCH_BYTES}\r\n\r\n{body}"
+        ));
+        client
+    };
+    let taken = [post("amt.example"), post("kfz.example")];
+    origin.wait_requests(2);
+    // 16 KiB and 4 KiB each: 51 fit into the process's MiB, and neither pool alone has as many.
+    let mut waiting: Vec<_> = taken.into_iter().collect();
+    waiting.extend((0..40).map(|_| post("amt.example")));
+    eventually("they wait", || {
+        edge.metric("schleuse_held_bytes") > 40.0 * 20_480.0
+    });
+    let mut late: Vec<_> = (0..30).map(|_| post("kfz.example")).collect();
+    let refused = "schleuse_overload_actions_total{action=\"refuse_wait_memory\"}";
+    eventually("some of the late ones are refused", || {
+        edge.metric(refused) >= 15.0
+    });
+    gate.open();
+    for client in &mut waiting {
+        assert_eq!(client.response().status, 200, "admitted work is finished");
+    }
+    for client in &mut late {
+        let answer = client.response();
+        assert!(answer.status == 200 || label(&answer) == refusal(503, "overloaded"));
+    }
+    eventually("nothing is held any more", || {
+        edge.metric("schleuse_held_bytes") < 1.0
+    });
+}

@@ -116,6 +116,7 @@ fn run(
         .collect();
     let sources = towns.iter().zip(&requests).map(|(town, requests)| Source {
         requests,
+        service_times: &[],
         per_second: town.per_second,
         connections: 16,
         // As many as may wait: about ten seconds of the largest's share.

@@ -39,12 +39,14 @@ const FREE_GOAL: f64 = 100.0;
 const LEFT_GOAL: f64 = 0.1;
 /// Held first and throughout: memory that the process had allocated anyway must be used up.
 const BALLAST: usize = 2_000;
+/// Tenants that ask, fewer than the ballast holds: what is kept of a tenant that was seen once is another figure.
+pub(crate) const TENANTS: usize = 1_000;
 /// Handles that neither side has left for a connection of this measurement.
 const HANDLES_SPARED: usize = 1_500;
 /// For a proxy to do what it does when nothing more comes.
 const SETTLE: Duration = Duration::from_millis(500);
-/// For an allocator to give back what it holds.
-const GIVE_BACK: Duration = Duration::from_secs(3);
+/// An allocator gives back what it holds when it is asked for something, some time after.
+const GIVE_BACK: Duration = Duration::from_millis(500);
 /// Whatever is awaited here takes less.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Held for as long as the measurement takes.
@@ -112,6 +114,7 @@ fn over_sockets(context: &Context, number: usize) -> Outcome<Vec<Figure>> {
     let seats = usize::try_from(SEATS)?;
     let ballast = hold(&schleuse.peer, places, 0, seats + BALLAST)?;
     wait_until(|| Ok(schleuse.waiting()? == BALLAST), "the ballast waits")?;
+    stir(&schleuse, places, number)?;
     thread::sleep(SETTLE);
     let before = anonymous_bytes(schleuse.peer.pid())?;
     let held = hold(&schleuse.peer, places, ballast.len(), number)?;
@@ -129,7 +132,8 @@ fn over_sockets(context: &Context, number: usize) -> Outcome<Vec<Figure>> {
     let free = left.elapsed().as_secs_f64() * 1e3;
     let closing = (left - leaving).as_secs_f64() * 1e3;
 
-    thread::sleep(GIVE_BACK);
+    stir(&schleuse, places, number)?;
+    thread::sleep(SETTLE);
     let after = anonymous_bytes(schleuse.peer.pid())?;
     let dispatched = served_for_the_left(&backend, ballast)?;
     let rival = rival(context, &backend, number / 4)?;
@@ -165,12 +169,26 @@ fn over_sockets(context: &Context, number: usize) -> Outcome<Vec<Figure>> {
         )
         .at_most(LEFT_GOAL)
         .beside(format!(
-            "{} before, {} with all, {} after",
+            "{} before, {} with all, {} after 3 s in which a twentieth as many came and left six times",
             mebibytes(before),
             mebibytes(full),
             mebibytes(after)
         )),
     ])
+}
+
+/// Others come, wait and leave, a twentieth as many.
+fn stir(schleuse: &SharedPool, places: &[Place], number: usize) -> Outcome<()> {
+    for _ in 0..6 {
+        let held = hold(&schleuse.peer, places, 0, number / 20)?;
+        thread::sleep(GIVE_BACK);
+        drop(held);
+        wait_until(
+            || Ok(schleuse.waiting()? == BALLAST),
+            "they have left again",
+        )?;
+    }
+    Ok(())
 }
 
 /// Opens the gate; whoever is served beyond those that had a seat and those that still wait was not there any more.
@@ -202,6 +220,8 @@ fn rival(context: &Context, backend: &DelayBackend, number: usize) -> Outcome<f6
     thread::sleep(SETTLE);
     let after = anonymous_bytes(haproxy.pid())?;
     drop((ballast, held));
+    // HAProxy waits for the answers of those that have a seat.
+    backend.set_gate(true);
     quiet(backend)?;
     Ok(count(after.saturating_sub(before)) / count(number as u64) / 1024.0)
 }
@@ -209,7 +229,7 @@ fn rival(context: &Context, backend: &DelayBackend, number: usize) -> Outcome<f6
 /// Opens connections with one request each that nobody answers; households count from `first`.
 fn hold(peer: &Peer, places: &[Place], first: usize, number: usize) -> Outcome<Vec<TcpStream>> {
     let mut held = Vec::with_capacity(number);
-    let mut places = places.iter().cycle();
+    let mut places = places.iter().take(TENANTS).cycle();
     for at in first..first + number {
         let from = IpAddr::V4(household(at));
         let mut stream = http::connect_from(Some(from), peer.address)?;
@@ -226,7 +246,8 @@ fn wait_until(mut condition: impl FnMut() -> Outcome<bool>, what: &str) -> Outco
         if Instant::now() > end {
             return Err(format!("does not come true: {what}").into());
         }
-        thread::sleep(Duration::from_millis(2));
+        // Each look costs the proxy a scrape.
+        thread::sleep(Duration::from_millis(5));
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ use crate::{
     Outcome,
     compare::count,
     delay_backend::{DelayBackend, host, target},
-    held::{HOLD, POOL, browser_fields},
+    held::{HOLD, POOL, TENANTS, browser_fields},
     inputs::{Place, SERVICES, official_places, register_file},
     mixed_load::household,
     neighbours::{SEATS, key},
@@ -113,11 +113,11 @@ pools:
         })
     }
 
-    /// Adds this many requests of all tenants in turn; all of them wait when it returns.
+    /// Adds this many requests of some tenants in turn; all of them wait when it returns.
     async fn hold(&mut self, number: usize) -> Outcome<()> {
         let listener = LISTENER.parse()?;
         for at in self.clients.len()..self.clients.len() + number {
-            let place = self.places.get(at % self.places.len().max(1));
+            let place = self.places.get(at % TENANTS);
             let head = head(key(place.ok_or("the register is empty")?)?)?;
             let info = ConnectionInfo {
                 peer: SocketAddr::from((household(at), 1_024)),

@@ -71,6 +71,7 @@ fn through_reloads(context: &Context, over: &str) -> Outcome<Vec<Figure>> {
         address: schleuse.peer.address,
         sources: vec![Source {
             requests: &requests,
+            service_times: &[],
             per_second: OFFERED * RATE * count(TENANTS as u64),
             connections: 64,
             connections_max: 8_000,

@@ -44,6 +44,8 @@ pub(crate) struct MixedLoad<'l> {
 pub(crate) struct Source<'l> {
     /// Sent in turn.
     pub(crate) requests: &'l [String],
+    /// Of each request, taken off its latency: what is left is waiting. Empty: nothing is taken off.
+    pub(crate) service_times: &'l [Duration],
     pub(crate) per_second: f64,
     /// Opened before the load begins.
     pub(crate) connections: usize,
@@ -58,7 +60,7 @@ pub(crate) struct Source<'l> {
 /// What came of a source.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Answers {
-    /// From due to answered, microseconds, of answers below 400.
+    /// From due to answered, less the service time, microseconds, of answers below 400.
     pub(crate) microseconds: Vec<f64>,
     /// Answers of 400 and above.
     pub(crate) refused: u64,
@@ -102,7 +104,7 @@ pub(crate) fn household(number: usize) -> Ipv4Addr {
 struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
-    /// Of the request in flight.
+    /// When the request in flight fell due, its service time added.
     due: Option<Instant>,
     lane: usize,
 }
@@ -257,10 +259,11 @@ impl<'l> Driver<'l> {
                 self.add_connection(at)?;
                 continue;
             };
+            let number = lane.sent % source.requests.len().max(1);
+            let request = source.requests.get(number);
+            let service = source.service_times.get(number).copied();
             let due = lane.waiting.pop_front();
-            let request = source
-                .requests
-                .get(lane.sent % source.requests.len().max(1));
+            let due = due.map(|due| due + service.unwrap_or_default());
             lane.sent += 1;
             lane.in_flight += 1;
             let request = request.ok_or("a load without requests")?;
@@ -378,6 +381,7 @@ mod tests {
     fn source(requests: &[String]) -> Source<'_> {
         Source {
             requests,
+            service_times: &[],
             per_second: 400.0,
             connections: 1,
             connections_max: 200,
@@ -427,6 +431,18 @@ mod tests {
         let answers = load(&backend, vec![source(&quick), noisy]).run().unwrap();
         assert!(answers.first().unwrap().unanswered == 0);
         assert!(answers.last().unwrap().unanswered > 40);
+    }
+
+    #[test]
+    fn what_is_left_without_the_service_time_is_waiting() {
+        let backend = DelayBackend::start().unwrap();
+        let requests = [request(1, "delay_ms=0"), request(1, "delay_ms=90")];
+        let times = [0, 90].map(Duration::from_millis);
+        let mut source = source(&requests);
+        source.service_times = &times;
+        let answers = load(&backend, vec![source]).run().unwrap();
+        let mut waits = answers.last().unwrap().microseconds.clone();
+        assert!(crate::statistics::quantile(&mut waits, 0.5) < 80_000.0);
     }
 
     #[test]

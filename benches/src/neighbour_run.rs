@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fastrand::Rng;
+
 use crate::{
     Outcome,
     compare::count,
@@ -100,9 +102,17 @@ impl Scene<'_> {
             }
             _ => None,
         };
-        let (others, theirs) = self.requests();
+        let mut rng = generator();
+        let others = Requests::drawn(self.others, SERVICE_TIME, &mut rng);
+        let theirs = match self.noise {
+            Noise::Load { service_time, .. } => {
+                Requests::drawn(&[self.loud], service_time, &mut rng)
+            }
+            Noise::Habit { .. } => Requests::default(),
+        };
         let mut sources = vec![Source {
-            requests: &others,
+            requests: &others.texts,
+            service_times: &others.service_times,
             per_second: self.others_per_second,
             connections: 64,
             connections_max: CONNECTIONS_MAX,
@@ -115,7 +125,8 @@ impl Scene<'_> {
             && noisy
         {
             sources.push(Source {
-                requests: &theirs,
+                requests: &theirs.texts,
+                service_times: &theirs.service_times,
                 per_second,
                 connections: 64,
                 connections_max: CONNECTIONS_MAX,
@@ -136,21 +147,33 @@ impl Scene<'_> {
         quiet(backend)?;
         Ok(run)
     }
+}
 
-    /// Of the others in an order of chance, and of the noisy one.
-    fn requests(&self) -> (Vec<String>, Vec<String>) {
-        let query = |time: Duration| format!("delay_ms={}", time.as_millis());
-        let normal = query(SERVICE_TIME);
-        let mut rng = generator();
-        let others = (0..10_000)
-            .filter_map(|_| rng.choice(self.others))
-            .map(|&tenant| request(tenant, &normal))
-            .collect();
-        let theirs = match self.noise {
-            Noise::Load { service_time, .. } => vec![request(self.loud, &query(service_time))],
-            Noise::Habit { .. } => Vec::new(),
-        };
-        (others, theirs)
+/// Requests of some tenants, and how long each takes.
+#[derive(Debug, Default)]
+struct Requests {
+    texts: Vec<String>,
+    service_times: Vec<Duration>,
+}
+
+impl Requests {
+    /// Tenants in an order of chance; service times between half and three halves of the mean, evenly. Were all of them
+    /// the same, the seats of a full pool would become free at the same moments of every period for good, in the rhythm in
+    /// which they once were taken, and whoever comes between waits for the next period: no application is so regular.
+    fn drawn(tenants: &[u64], mean: Duration, rng: &mut Rng) -> Self {
+        let mut requests = Self::default();
+        for _ in 0..10_000 {
+            let Some(&tenant) = rng.choice(tenants) else {
+                break;
+            };
+            let time = mean.mul_f64(0.5 + rng.f64()).as_millis();
+            requests
+                .texts
+                .push(request(tenant, &format!("delay_ms={time}")));
+            let time = u64::try_from(time).unwrap_or(u64::MAX);
+            requests.service_times.push(Duration::from_millis(time));
+        }
+        requests
     }
 }
 
@@ -170,9 +193,8 @@ fn in_effect(habit: Habit, clients: usize, backend: &DelayBackend) -> Outcome<()
 }
 
 fn result(mut answers: Answers, backend: &DelayBackend) -> Run {
-    let service = SERVICE_TIME.as_secs_f64() * 1e3;
     let lost = answers.failed();
-    let mut wait = |q| quantile(&mut answers.microseconds, q) / 1e3 - service;
+    let mut wait = |q| quantile(&mut answers.microseconds, q) / 1e3;
     Run {
         p50: wait(0.5),
         p99: wait(0.99),

@@ -30,6 +30,7 @@ impl OpenLoop<'_> {
     pub(crate) fn run(&self) -> Outcome<Answers> {
         let source = Source {
             requests: self.requests,
+            service_times: &[],
             per_second: self.per_second,
             connections: self.connections,
             connections_max: self.connections,

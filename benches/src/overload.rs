@@ -9,20 +9,24 @@ use crate::{
     Outcome,
     compare::count,
     context::Context,
-    delay_backend::{DelayBackend, request},
+    delay_backend::{DelayBackend, host, request, target},
     figure::{Figure, Unit},
-    inputs::{drawn_by_population, generator},
+    inputs::{Place, drawn_by_population, generator},
     mixed_load::{Answers, MixedLoad, Source},
     neighbour_run::quiet,
     neighbours::{SEATS, SERVICE_TIME, key},
     nuisance::{Habit, Nuisance},
     open_loop::OpenLoop,
+    procfs::CpuTime,
     shared_pool::{Policy, SharedPool},
     statistics::quantile,
+    wrk::Script,
 };
 
 /// The longest wait that the pool allows.
 const WAIT_MAX: Duration = Duration::from_secs(2);
+/// Milliseconds that the way through sockets and the ticks of two timers may add to that.
+const WAY: f64 = 10.0;
 /// Until the queue is as long as it gets.
 const FILL: Duration = Duration::from_secs(1);
 /// More than can wait at once, so that the load never waits for itself.
@@ -32,7 +36,7 @@ const TENANTS: usize = 5_000;
 const GOODPUT_GOAL: f64 = 0.95;
 /// Microseconds of CPU for a refusal.
 const REFUSAL_GOAL: f64 = 20.0;
-/// Refusals asked for: a third of what the proxy's core can do.
+/// Refusals at a rate that leaves the proxy's core idle in between.
 const REFUSED_PER_SECOND: f64 = 5_000.0;
 
 /// Overload, and both kinds of refusal.
@@ -44,9 +48,9 @@ pub(crate) fn measure(context: &Context) -> Outcome<Vec<Figure>> {
     let backend = DelayBackend::start()?;
     let requests = requests(context)?;
     let mut figures = overload(context, &backend, &requests)?;
-    let time = context.sizes.overload_time / 2;
-    figures.push(full_pool(context, &backend, &requests, time)?);
-    figures.push(beyond_rate(context, &backend, &requests, time)?);
+    let one = requests_of(context)?;
+    figures.push(full_pool(context, &backend, &one)?);
+    figures.push(beyond_rate(context, &backend, &one)?);
     Ok(figures)
 }
 
@@ -56,6 +60,11 @@ fn requests(context: &Context) -> Outcome<Vec<String>> {
     let places = drawn_by_population(&context.places, TENANTS, &mut generator());
     let request = |place| Ok(request(key(place)?, &query));
     places.into_iter().map(request).collect()
+}
+
+/// Of the first tenant: it has used its burst before anything is measured.
+fn requests_of(context: &Context) -> Outcome<Vec<String>> {
+    Ok(vec![request(key(first(context)?)?, "")])
 }
 
 fn overload(
@@ -98,7 +107,7 @@ fn overload(
             Unit::Milliseconds,
             wait(quantile(&mut answers.microseconds, 0.999)),
         )
-        .at_most(WAIT_MAX.as_secs_f64() * 1e3)
+        .at_most(WAIT_MAX.as_secs_f64() * 1e3 + WAY)
         .beside(format!(
             "p50 {:.0}, longest {:.0} ms",
             wait(quantile(&mut answers.microseconds, 0.5)),
@@ -124,6 +133,7 @@ fn goodput(
     backend.forget();
     let source = Source {
         requests,
+        service_times: &[],
         per_second,
         connections: 64,
         connections_max: CONNECTIONS_MAX,
@@ -148,12 +158,7 @@ fn goodput(
 }
 
 /// Every seat is held and nobody may wait: 503.
-fn full_pool(
-    context: &Context,
-    backend: &DelayBackend,
-    requests: &[String],
-    time: Duration,
-) -> Outcome<Figure> {
+fn full_pool(context: &Context, backend: &DelayBackend, requests: &[String]) -> Outcome<Figure> {
     let policy = Policy {
         pool: format!("concurrency: {SEATS}, queue: {{ waiting_max: 0 }}"),
         limits: String::new(),
@@ -162,7 +167,7 @@ fn full_pool(
     let habit = Habit::LongPoll {
         time: Duration::from_hours(1),
     };
-    let tenant = key(context.places.first().ok_or("the register is empty")?)?;
+    let tenant = key(first(context)?)?;
     let holders = Nuisance::start(
         schleuse.peer.address,
         tenant,
@@ -177,9 +182,9 @@ fn full_pool(
         std::thread::sleep(Duration::from_millis(5));
     }
     let figure = refusals(
+        context,
         &schleuse,
         requests,
-        time,
         "CPU per refusal, all seats taken (503)",
     )?;
     drop(holders);
@@ -187,65 +192,70 @@ fn full_pool(
     Ok(figure)
 }
 
-/// Every tenant is beyond its rate: 429.
-fn beyond_rate(
-    context: &Context,
-    backend: &DelayBackend,
-    requests: &[String],
-    time: Duration,
-) -> Outcome<Figure> {
+/// The one tenant that asks is beyond its rate: 429.
+fn beyond_rate(context: &Context, backend: &DelayBackend, requests: &[String]) -> Outcome<Figure> {
     let policy = Policy {
         pool: format!("concurrency: {SEATS}"),
         limits: "tenant: { rate: 0.01/s, burst: 1, over: refuse }".to_owned(),
     };
     let schleuse = SharedPool::start(context, "rate", backend.address(), &policy)?;
-    // One tenant, so that it has used its burst before anything is measured.
-    let one = requests.get(..1).ok_or("no requests")?;
     refusals(
+        context,
         &schleuse,
-        one,
-        time,
+        requests,
         "CPU per refusal, beyond the tenant's rate (429)",
     )
 }
 
+/// As CPU per request is taken: as many as the proxy's core can refuse. At a rate beside it, where each wakes the proxy.
 fn refusals(
+    context: &Context,
     schleuse: &SharedPool,
     requests: &[String],
-    time: Duration,
     what: &str,
 ) -> Outcome<Figure> {
+    let targets = [(host(), target(key(first(context)?)?, ""))];
+    let script = Script::write(context.path(), "refused", &targets)?;
+    let seconds = context.sizes.rounds.seconds;
+    script.run(&schleuse.peer, "http", 1)?;
+    schleuse.peer.forget_output();
+    let before = schleuse.peer.cpu_time()?;
+    let totals = script.run(&schleuse.peer, "http", seconds)?;
+    let after = schleuse.peer.cpu_time()?;
+    schleuse.peer.forget_output();
+    if totals.requests == 0 || totals.failed < totals.requests {
+        return Err(format!("not all of them were refused: {totals:?}").into());
+    }
+    let microseconds = |before: CpuTime, after: CpuTime, refused: u64| {
+        count(after.nanoseconds - before.nanoseconds) / 1e3 / count(refused)
+    };
     let load = OpenLoop {
         address: schleuse.peer.address,
         requests,
         per_second: REFUSED_PER_SECOND,
         connections: 64,
-        time,
+        time: Duration::from_secs(2),
     };
-    load.run()?;
-    schleuse.peer.forget_output();
-    let before = schleuse.peer.cpu_time()?;
+    let slow_before = schleuse.peer.cpu_time()?;
     let answers = load.run()?;
-    let after = schleuse.peer.cpu_time()?;
+    let slow_after = schleuse.peer.cpu_time()?;
     if answers.refused == 0 || !answers.microseconds.is_empty() {
-        return Err(format!(
-            "{} answered and {} refused, where all should be",
-            answers.microseconds.len(),
-            answers.refused
-        )
-        .into());
+        return Err("not all of them were refused at a rate".into());
     }
-    let microseconds = count(after.nanoseconds - before.nanoseconds) / 1e3;
-    Ok(Figure::value(
-        what,
-        Unit::Microseconds,
-        microseconds / count(answers.refused),
-    )
-    .at_most(REFUSAL_GOAL)
-    .beside(format!(
-        "{} refusals over 64 connections, {} closed, {} broken",
-        answers.refused, answers.closed, answers.broken
-    )))
+    let cost = microseconds(before, after, totals.requests);
+    Ok(Figure::value(what, Unit::Microseconds, cost)
+        .at_most(REFUSAL_GOAL)
+        .beside(format!(
+            "{} refusals in {seconds} s; {:.1} µs at {REFUSED_PER_SECOND}/s over 64 connections, of which {} were closed",
+            totals.requests,
+            microseconds(slow_before, slow_after, answers.refused),
+            answers.closed
+        )))
+}
+
+fn first(context: &Context) -> Outcome<&Place> {
+    let first = context.places.first();
+    first.ok_or_else(|| "the register is empty".into())
 }
 
 fn yaml(time: Duration) -> String {

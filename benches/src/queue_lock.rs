@@ -293,9 +293,7 @@ impl<'p> Line<'p> {
         let place = self.places.get_mut(number).and_then(Option::take);
         let mut place = place.ok_or("who was woken does not wait")?;
         self.free.push(number);
-        let slot = place
-            .fetch(&self.waker(number))
-            .ok_or("woken without a seat")?;
-        slot.map_err(|refusal| format!("{refusal:?}").into())
+        let slot = place.fetch(&self.waker(number));
+        slot.ok_or_else(|| "woken without a seat".into())
     }
 }

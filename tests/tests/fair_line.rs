@@ -26,11 +26,6 @@ pub(crate) struct Line {
 impl Line {
     /// With lines for its queue.
     pub(crate) fn new(seats: usize, queue: &str) -> Self {
-        Self::with(seats, queue, |edge| edge)
-    }
-
-    /// The same with a config that `change` has changed.
-    pub(crate) fn with(seats: usize, queue: &str, change: impl FnOnce(Edge) -> Edge) -> Self {
         let turnstile = Turnstile::default();
         let waited = turnstile.clone();
         let origin = Origin::serve(move |_, conversation| {
@@ -38,9 +33,8 @@ impl Line {
                 conversation.send(ok("served"));
             }
         });
-        let config = config(seats, queue, &[origin.address()]);
         Self {
-            edge: change(config).start(),
+            edge: config(seats, queue, &[origin.address()]).start(),
             origin,
             turnstile,
             seats,

@@ -148,19 +148,3 @@ fn p34_a_tenant_that_asked_for_little_has_saved_up_nothing() {
     // With as many turns of credit as Berlin had, Hamburg would have had all of these.
     assert!(line.count_behind(before, BERLIN) >= 1, "{:?}", line.order());
 }
-
-#[test]
-fn a_tenant_at_its_own_limit_waits_and_leaves_seats_to_others() {
-    let line = Line::with(3, "fair_by: equal", |edge| {
-        edge.service("wohngeld", "limits: { tenant: { in_flight: 1 } }")
-    });
-    let mut clients = ask_all(&line.edge, 5, &[BERLIN]);
-    line.origin.wait_requests(1);
-    eventually("the others of the tenant wait", || {
-        line.edge.count("schleuse_pool_waiting{pool=\"wohngeld\"}") == 4
-    });
-    clients.extend(ask_all(&line.edge, 1, &[HAMBURG, COLOGNE]));
-    line.origin.wait_requests(3);
-    assert_eq!(line.order().iter().filter(|one| *one == BERLIN).count(), 1);
-    drop(clients);
-}

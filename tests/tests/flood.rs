@@ -58,20 +58,3 @@ fn beyond_its_places_a_pool_refuses_at_once_and_keeps_every_connection() {
     }
     assert_eq!(served, 6);
 }
-
-#[test]
-fn when_all_who_wait_leave_at_once_none_of_them_reaches_the_backend() {
-    let gate = Gate::default();
-    let origin = gated(&gate);
-    let edge = config(1, "fair_by: equal", &[origin.address()]).start();
-    let mut first = ask(&edge, 1, &[BERLIN]);
-    origin.wait_requests(1);
-    let waiting = ask(&edge, 100, &[BERLIN]);
-    eventually("all of them wait", || edge.count(WAITING) == 100);
-    drop(waiting);
-    eventually("every place is free", || edge.count(WAITING) == 0);
-    gate.open();
-    assert_eq!(first[0].response().text(), "served");
-    assert_eq!(edge.connect().send(get(BERLIN)).response().text(), "served");
-    assert_eq!(origin.request_count(), 2);
-}

@@ -35,7 +35,7 @@ mod reload;
 mod reload_swaps;
 mod scaler;
 mod seats;
-mod seats_never_idle;
+mod seats_reload;
 mod second_look;
 mod sight;
 mod slow_clients;

@@ -40,6 +40,7 @@ fn beyond_its_places_a_pool_refuses_at_once_and_keeps_every_connection() {
     eventually("34 are refused", || {
         edge.metrics().sum("schleuse_refused_total") >= 34.0
     });
+    origin.wait_requests(2);
     assert_eq!((edge.count(WAITING), origin.request_count()), (4, 2));
     gate.open();
     let mut served = 0;

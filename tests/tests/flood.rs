@@ -43,6 +43,7 @@ fn beyond_its_places_a_pool_refuses_at_once_and_keeps_every_connection() {
     origin.wait_requests(2);
     assert_eq!((edge.count(WAITING), origin.request_count()), (4, 2));
     gate.open();
+    eventually("there is room again", || edge.count(WAITING) == 0);
     let mut served = 0;
     for mut client in clients {
         let answer = client.response();

@@ -196,3 +196,15 @@ fn a_session_takes_the_free_seat_of_its_draining_endpoint_before_all_who_wait() 
     };
     assert_eq!(Some(bench.go(&session).endpoint), drained);
 }
+
+#[test]
+fn who_goes_without_waiting_is_charged_from_now_on_and_not_from_when_it_was_idle() {
+    let mut bench = Bench::new(2);
+    for _ in 0..10 {
+        bench.teach(2, 1_000);
+    }
+    bench.teach(1, 10);
+    let _slot = bench.go(&of(1));
+    let charged = bench.view(1).ahead;
+    assert!((charged * 1_000.0 - 0.01).abs() < 1e-6, "{charged}");
+}

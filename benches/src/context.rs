@@ -13,6 +13,7 @@ use crate::{
     inputs::{Place, official_places},
     machine, nginx,
     peer::Peer,
+    scaler,
     schleuse::{self, Schleuse, Variant},
     wrk::{Script, targets},
 };
@@ -32,6 +33,22 @@ pub(crate) struct Sizes {
     /// Segments with reloads, each beside one without.
     pub(crate) reload_segments: usize,
     pub(crate) reload_segment_time: Duration,
+    /// The flood of a noisy neighbour: pairs of runs with and without it, and the time of each.
+    pub(crate) flood: (usize, Duration),
+    /// Every other noisy neighbour.
+    pub(crate) neighbours: (usize, Duration),
+    /// Tenants that all want more than they get.
+    pub(crate) shares_time: Duration,
+    pub(crate) overload_time: Duration,
+    pub(crate) held_connections: usize,
+    pub(crate) held_in_memory: usize,
+    /// Reloads while every tenant is at its limit, once per kind of limit.
+    pub(crate) limits_time: Duration,
+    /// Events of the pool's lock that are timed one by one.
+    pub(crate) lock_events: usize,
+    pub(crate) scaler: scaler::Size,
+    /// Days of each trace for the recommender.
+    pub(crate) seeds: u32,
 }
 
 impl Sizes {
@@ -50,6 +67,19 @@ impl Sizes {
         idle_tls_connections: 2_000,
         reload_segments: 4,
         reload_segment_time: Duration::from_secs(8),
+        flood: (4, Duration::from_secs(15)),
+        neighbours: (2, Duration::from_secs(10)),
+        shares_time: Duration::from_secs(20),
+        overload_time: Duration::from_secs(15),
+        held_connections: 10_000,
+        held_in_memory: 100_000,
+        limits_time: Duration::from_mins(1),
+        lock_events: 200_000,
+        scaler: scaler::Size {
+            pools: 10_000,
+            time: Duration::from_secs(20),
+        },
+        seeds: 20,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: Rounds {
@@ -66,6 +96,19 @@ impl Sizes {
         idle_tls_connections: 1_000,
         reload_segments: 1,
         reload_segment_time: Duration::from_secs(4),
+        flood: (1, Duration::from_secs(4)),
+        neighbours: (1, Duration::from_secs(3)),
+        shares_time: Duration::from_secs(6),
+        overload_time: Duration::from_secs(5),
+        held_connections: 2_000,
+        held_in_memory: 20_000,
+        limits_time: Duration::from_secs(6),
+        lock_events: 20_000,
+        scaler: scaler::Size {
+            pools: 10_000,
+            time: Duration::from_secs(4),
+        },
+        seeds: 3,
     };
 }
 

@@ -7,6 +7,9 @@ use crate::statistics::Estimate;
 pub(crate) enum Unit {
     /// A ratio to the named peer.
     Times,
+    /// Between 0 and 1.
+    Index,
+    Nanoseconds,
     Microseconds,
     Milliseconds,
     Kibibytes,
@@ -22,7 +25,10 @@ impl Unit {
         }
         match self {
             Self::Times => format!("{value:.2}×"),
+            Self::Index => format!("{value:.4}"),
+            Self::Nanoseconds => format!("{value:.0} ns"),
             Self::Microseconds => format!("{value:.1} µs"),
+            Self::Milliseconds if value.abs() < 10.0 => format!("{value:.1} ms"),
             Self::Milliseconds => format!("{value:.0} ms"),
             Self::Kibibytes => format!("{value:.2} KiB"),
             Self::Mebibytes => format!("{value:.1} MiB"),
@@ -30,6 +36,13 @@ impl Unit {
             Self::Count => format!("{value:.0}"),
         }
     }
+}
+
+/// What a figure is judged by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 /// A figure and its goal.
@@ -40,8 +53,8 @@ pub(crate) struct Figure {
     pub(crate) value: f64,
     /// 95 % bootstrap interval of the median.
     pub(crate) interval: Option<(f64, f64)>,
-    /// The most it may be; none: printed for information.
-    pub(crate) goal: Option<f64>,
+    /// None: printed for information.
+    pub(crate) goal: Option<Goal>,
     /// Values behind the figure, in words.
     pub(crate) beside: String,
 }
@@ -69,7 +82,13 @@ impl Figure {
 
     /// Sets the most it may be.
     pub(crate) fn at_most(mut self, goal: f64) -> Self {
-        self.goal = Some(goal);
+        self.goal = Some(Goal::AtMost(goal));
+        self
+    }
+
+    /// Sets the least it must be.
+    pub(crate) fn at_least(mut self, goal: f64) -> Self {
+        self.goal = Some(Goal::AtLeast(goal));
         self
     }
 
@@ -81,7 +100,10 @@ impl Figure {
 
     /// The goal is reached; none when there is none. A value that is not a number reaches nothing.
     pub(crate) fn met(&self) -> Option<bool> {
-        self.goal.map(|goal| self.value <= goal)
+        self.goal.map(|goal| match goal {
+            Goal::AtMost(goal) => self.value <= goal,
+            Goal::AtLeast(goal) => self.value >= goal,
+        })
     }
 }
 
@@ -100,5 +122,7 @@ mod tests {
             Some(true)
         );
         assert_eq!(Figure::value("x", Unit::Count, 1.0).met(), None);
+        let index = Figure::value("x", Unit::Index, 0.98).at_least(0.99);
+        assert_eq!(index.met(), Some(false));
     }
 }

@@ -1,4 +1,4 @@
-//! HAProxy as a peer, three times: bare, bare over TLS, and doing Schleuse's job.
+//! HAProxy as a peer, four times: bare, bare over TLS, doing Schleuse's job, and with a queue in front of few seats.
 //!
 //! The same job is: hosts of several services, the tenant of a request by a map of all keys, a rate per tenant in a
 //! stick table, forwarding fields, and a JSON line per request on stdout, which costs HAProxy less than syslog.
@@ -30,6 +30,8 @@ pub(crate) enum Job<'b> {
     Tls(&'b Certificate),
     /// Finds the tenant, counts its rate, logs.
     Same(&'b [Place]),
+    /// Sends this backend no more than `seats` requests at once, and queues the others: first come, first served.
+    Queue { backend: SocketAddr, seats: u32 },
 }
 
 /// Starts it.
@@ -53,6 +55,10 @@ pub(crate) fn start(
                 certificate.both_file.display()
             );
             ("haproxy-tls", bind, bare(backend), None)
+        }
+        Job::Queue { backend, seats } => {
+            let bind = format!("bind {address}");
+            ("haproxy-queue", bind, queue(backend, seats), None)
         }
         Job::Same(places) => {
             let (front, rear) = same_job(address, directory, backends, places)?;
@@ -97,6 +103,17 @@ frontend public
 
 fn bare(backend: SocketAddr) -> String {
     format!("  default_backend backend\nbackend backend\n  server one {backend}")
+}
+
+/// Waits as long as Schleuse's queue in these runs; clients that left free their place (`abortonclose`).
+fn queue(backend: SocketAddr, seats: u32) -> String {
+    format!(
+        "  default_backend backend
+backend backend
+  timeout queue 10s
+  option abortonclose
+  server one {backend} maxconn {seats}"
+    )
 }
 
 /// The lines of a frontend and its backends that do what Schleuse does with this traffic.

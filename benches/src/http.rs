@@ -2,9 +2,11 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     time::Duration,
 };
+
+use socket2::{Domain, Socket, Type};
 
 use crate::Outcome;
 
@@ -75,7 +77,21 @@ pub(crate) fn get(host: &str, target: &str) -> String {
 ///
 /// When nobody listens.
 pub(crate) fn connect(address: SocketAddr) -> Outcome<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, ANSWER_MAX)?;
+    connect_from(None, address)
+}
+
+/// The same from this address of ours.
+///
+/// # Errors
+///
+/// When nobody listens, or the address is not ours.
+pub(crate) fn connect_from(local: Option<IpAddr>, address: SocketAddr) -> Outcome<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if let Some(local) = local {
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+    }
+    socket.connect_timeout(&address.into(), ANSWER_MAX)?;
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     stream.set_nodelay(true)?;
     Ok(stream)

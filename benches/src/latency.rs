@@ -49,8 +49,8 @@ pub(crate) fn measure(context: &Context) -> Outcome<Vec<Figure>> {
                 time: context.sizes.latency_time,
             };
             let mut latencies = load.run()?;
-            if latencies.failed > 0 {
-                return Err(format!("{address}: {} requests failed", latencies.failed).into());
+            if latencies.failed() > 0 {
+                return Err(format!("{address}: {} requests failed", latencies.failed()).into());
             }
             let values = &mut latencies.microseconds;
             Ok((quantile(values, 0.5), quantile(values, 0.99)))

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has it or lacks it, what it is, and whether it is the variant that has it.
-const LAYERS: [(Variant, &str, bool); 4] = [
+const LAYERS: [(Variant, &str, bool); 5] = [
     (Variant::NoAccessLog, "access log", false),
     (
         Variant::NoTenantCookie,
@@ -25,6 +25,11 @@ const LAYERS: [(Variant, &str, bool); 4] = [
     (
         Variant::IsolationByTenant,
         "isolation per tenant (option)",
+        true,
+    ),
+    (
+        Variant::BusyQueue,
+        "queue busy, 48 of 64 requests wait, instead of idle",
         true,
     ),
 ];

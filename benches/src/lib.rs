@@ -4,13 +4,18 @@
 //! run, each pair gives one ratio, and the median of the ratios is judged with its bootstrap interval beside it. Read
 //! [`run`] first: it is the list of what is measured.
 
+mod autoscaling;
 mod backend;
 mod certificate;
 mod compare;
 mod context;
+mod delay_backend;
 mod envoy_caddy;
+mod fair_shares;
 mod figure;
 mod haproxy;
+mod held;
+pub mod held_in_memory;
 mod http;
 mod idle;
 mod idle_memory;
@@ -18,17 +23,27 @@ pub mod inputs;
 pub mod instructions;
 mod latency;
 mod layers;
+mod limit_reloads;
 mod machine;
+mod mixed_load;
+mod neighbour_run;
+mod neighbours;
 mod nginx;
+mod nuisance;
 mod open_loop;
+mod overload;
 mod peer;
 mod procfs;
+mod queue_lock;
 mod reload;
 mod reload_watch;
 mod report;
 mod request_cost;
 pub mod run;
+pub mod scaler;
 mod schleuse;
+mod scrape;
+mod shared_pool;
 mod statistics;
 mod tenant_memory;
 mod wrk;

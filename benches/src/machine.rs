@@ -72,10 +72,7 @@ pub(crate) fn facts() -> Vec<String> {
         .lines()
         .find_map(|line| line.strip_prefix("model name"))
         .map_or("unknown", |rest| rest.trim_start_matches([' ', '\t', ':']));
-    let cores = cpu
-        .lines()
-        .filter(|line| line.starts_with("processor"))
-        .count();
+    let cores = cores();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let gibibytes = memory
         .split_ascii_whitespace()
@@ -92,6 +89,13 @@ pub(crate) fn facts() -> Vec<String> {
         format!("Commit: {}", commit()),
         format!("Date: {}", output("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
     ]
+}
+
+/// Of the whole machine, whatever this process may use of it.
+pub(crate) fn cores() -> usize {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processors = cpu.lines().filter(|line| line.starts_with("processor"));
+    processors.count().max(1)
 }
 
 fn load_average() -> String {

@@ -1,12 +1,18 @@
 //! Command line of the benchmarks.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use schleuse_benches::{
+    held_in_memory,
     instructions::{self, Which},
     run::{self, Measurement},
+    scaler,
 };
+
+/// As in the product, whose memory the processes of `serve-scaler` and `hold-in-memory` stand for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Benchmarks of Schleuse.
 #[derive(Debug, Parser)]
@@ -28,6 +34,14 @@ enum Command {
         #[arg(long, value_enum)]
         only: Vec<Measurement>,
     },
+    /// The process that `--only scaler` measures.
+    #[command(hide = true)]
+    ServeScaler {
+        /// Where it listens.
+        address: SocketAddr,
+        /// How many pools there are.
+        pools: usize,
+    },
     /// Identifies one tenant many times, for counters of instructions.
     Identify {
         /// Which tenant of the register.
@@ -36,12 +50,20 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         rounds: u32,
     },
+    /// The process that `--only held` measures: holds requests without sockets; prints KiB of each, and milliseconds until all were gone.
+    #[command(hide = true)]
+    HoldInMemory {
+        /// How many.
+        number: usize,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::SideBySide { quick, only } => run::side_by_side(quick, &only),
+        Command::ServeScaler { address, pools } => scaler::server::serve(address, pools),
         Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
+        Command::HoldInMemory { number } => held_in_memory::hold(number).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

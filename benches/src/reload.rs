@@ -11,7 +11,8 @@ use crate::{
     context::Context,
     figure::{Figure, Unit},
     http,
-    open_loop::{Latencies, OpenLoop},
+    mixed_load::Answers,
+    open_loop::OpenLoop,
     procfs::anonymous_bytes_quickly,
     reload_watch::{Seen, reload_for},
     schleuse::{Schleuse, Variant},
@@ -81,7 +82,7 @@ fn with_reloads(
     schleuse: &Schleuse,
     load: &OpenLoop<'_>,
     generation: u32,
-) -> Outcome<(Latencies, Seen)> {
+) -> Outcome<(Answers, Seen)> {
     thread::scope(|scope| {
         let watch = scope.spawn(|| reload_for(schleuse, &context.places, generation, load.time));
         let latencies = load.run()?;
@@ -91,12 +92,12 @@ fn with_reloads(
 }
 
 impl Totals {
-    fn add(&mut self, mut without: Latencies, mut with: Latencies, seen: Seen) {
+    fn add(&mut self, mut without: Answers, mut with: Answers, seen: Seen) {
         self.slowest_without
             .push(quantile(&mut without.microseconds, 0.999));
         self.slowest_with
             .push(quantile(&mut with.microseconds, 0.999));
-        self.failed += without.failed + with.failed;
+        self.failed += without.failed() + with.failed();
         self.effective.extend(seen.effective_milliseconds);
         self.peak = self.peak.max(seen.peak_bytes);
     }

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use crate::{Outcome, figure::Figure};
+use crate::{
+    Outcome,
+    figure::{Figure, Goal},
+};
 
 const METHOD: &str = "\
 Written by `make bench`; compare ratios, never times of two machines or two runs. One worker per proxy on core 0, alone
@@ -12,6 +15,11 @@ its 95 % bootstrap interval stands beside it. CPU is user and system time of the
 nanoseconds, its threads for logging included. Schleuse has the whole register, four services with a pool each, tenant
 cookie and access log on; the log of Schleuse and of the HAProxy that does the same job goes to a file in memory. Memory is
 private anonymous memory.
+
+Fairness, overload, held requests and limits have a setting of their own: one pool of 40 seats that all tenants share, a
+backend whose service time is a timer (50 ms: 800 requests a second at most), and load that asks at a fixed rate whatever
+the answers do, each connection from a network of its own. Latency counts from when a request was due; a wait is latency
+less service time. Where HAProxy is named beside, it queues in front of the same 40 seats (`maxconn`, `abortonclose`).
 
 Noise: close other work, fix the frequency (`cpupower frequency-set -g performance`), prefer a machine without neighbours.
 On a shared virtual machine single rounds differ by 15 %; the interval shows what is left of that in the median.
@@ -28,9 +36,11 @@ pub(crate) fn table(figures: &[Figure]) -> String {
         let interval = figure.interval.map_or_else(String::new, |(low, high)| {
             format!("{} – {}", figure.unit.text(low), figure.unit.text(high))
         });
-        let goal = figure
-            .goal
-            .map_or_else(String::new, |goal| format!("≤ {}", figure.unit.text(goal)));
+        let goal = match figure.goal {
+            Some(Goal::AtMost(goal)) => format!("≤ {}", figure.unit.text(goal)),
+            Some(Goal::AtLeast(goal)) => format!("≥ {}", figure.unit.text(goal)),
+            None => String::new(),
+        };
         let verdict = match figure.met() {
             Some(true) => "met",
             Some(false) => "**MISSED**",

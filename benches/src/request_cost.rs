@@ -5,7 +5,7 @@ use crate::{
     compare::{Costs, Entrant, alternate},
     context::Context,
     envoy_caddy,
-    figure::{Figure, Unit},
+    figure::{Figure, Goal, Unit},
     haproxy::{Job, bare_goal},
     peer::Peer,
     schleuse::Variant,
@@ -106,7 +106,7 @@ fn compare(
         let ratio = estimate(&ratios(&own.per_request, &costs.per_request));
         let what = format!("CPU per request, {kind}, against {}", peer.name);
         let mut figure = Figure::estimate(what, Unit::Times, ratio).beside(split(costs));
-        figure.goal = goal(&peer.name);
+        figure.goal = goal(&peer.name).map(Goal::AtMost);
         figures.push(figure);
     }
     Ok(figures)

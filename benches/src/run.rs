@@ -8,11 +8,12 @@ use std::{
 use clap::ValueEnum;
 
 use crate::{
-    Outcome,
+    Outcome, autoscaling,
     context::{Context, Sizes},
+    fair_shares,
     figure::Figure,
-    idle_memory, instructions, latency, layers, machine, reload, report, request_cost,
-    tenant_memory,
+    held, idle_memory, instructions, latency, layers, limit_reloads, machine, neighbours, overload,
+    queue_lock, reload, report, request_cost, scaler, scrape, tenant_memory,
 };
 
 /// What can be measured alone.
@@ -30,10 +31,28 @@ pub enum Measurement {
     Idle,
     /// Memory per tenant.
     Tenants,
+    /// A scrape of the metrics with all tenants active.
+    Scrape,
     /// Reload of the full register under load.
     Reload,
     /// Instructions for the first and the last tenant.
     Instructions,
+    /// What a noisy tenant does to the others of its pool.
+    Neighbours,
+    /// Shares of tenants that all want more than they get.
+    Shares,
+    /// Ten times what the pool can do.
+    Overload,
+    /// Requests that wait.
+    Held,
+    /// Limits through a thousand reloads.
+    LimitsReload,
+    /// Time inside the pool's lock.
+    QueueLock,
+    /// KEDA's scaler with ten thousand objects.
+    Scaler,
+    /// The recommender beside Knative's autoscaler and KEDA, in virtual time.
+    Recommender,
 }
 
 impl Measurement {
@@ -45,8 +64,17 @@ impl Measurement {
             Self::Latency => latency::measure(context),
             Self::Idle => idle_memory::measure(context),
             Self::Tenants => tenant_memory::measure(context),
+            Self::Scrape => scrape::measure(context),
             Self::Reload => reload::measure(context),
             Self::Instructions => instructions::measure(),
+            Self::Neighbours => neighbours::measure(context),
+            Self::Shares => fair_shares::measure(context),
+            Self::Overload => overload::measure(context),
+            Self::Held => held::measure(context),
+            Self::LimitsReload => limit_reloads::measure(context),
+            Self::QueueLock => queue_lock::measure(context.sizes.lock_events),
+            Self::Scaler => scaler::measure(context.sizes.scaler),
+            Self::Recommender => autoscaling::measure(context.sizes.seeds, &say),
         }
     }
 }
@@ -60,6 +88,14 @@ impl Measurement {
 /// When the run cannot start, or the table cannot be written.
 pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
+    if only == [Measurement::Recommender] {
+        return recommender(sizes.seeds);
+    }
+    if only == [Measurement::Scaler] {
+        machine::prepare()?;
+        say(&report::table(&scaler::measure(sizes.scaler)?))?;
+        return Ok(true);
+    }
     let context = Context::prepare(sizes)?;
     let mut facts = machine::facts();
     facts.extend(context.programs.versions());
@@ -90,6 +126,17 @@ pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
         say(&format!("written to {}", file.display()))?;
     }
     Ok(complete)
+}
+
+/// The recommender alone, which needs no peers and no machine of its own.
+///
+/// # Errors
+///
+/// When the table cannot be printed.
+fn recommender(seeds: u32) -> Outcome<bool> {
+    let figures = autoscaling::measure(seeds, &say)?;
+    say(&report::table(&figures))?;
+    Ok(true)
 }
 
 fn seconds(time: Duration) -> u64 {

@@ -31,6 +31,8 @@ pub(crate) enum Variant {
     OneTenant,
     /// Idle upstream connections per tenant instead of per service.
     IsolationByTenant,
+    /// So few seats that most requests of 64 connections wait for one.
+    BusyQueue,
 }
 
 impl Variant {
@@ -41,9 +43,13 @@ impl Variant {
             Self::NoTenantCookie => "schleuse-no-cookie",
             Self::OneTenant => "schleuse-one-tenant",
             Self::IsolationByTenant => "schleuse-isolation",
+            Self::BusyQueue => "schleuse-busy-queue",
         }
     }
 }
+
+/// Of each of four pools, with 64 connections: three of four requests wait.
+const BUSY_SEATS: u32 = 4;
 
 /// A running Schleuse and the files it reads.
 #[derive(Debug)]
@@ -226,11 +232,16 @@ services:
             );
         }
         text.push_str("pools:\n");
+        let seats = if self.variant == Variant::BusyQueue {
+            BUSY_SEATS
+        } else {
+            1_000
+        };
         for (service, backend) in SERVICES.iter().zip(&self.backends) {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "  {service}: {{ endpoints: [\"{backend}\"], concurrency: 1000, connections_max: 2000, slow_start: 0s, timeouts: {{ keepalive: 1h }} }}"
+                "  {service}: {{ endpoints: [\"{backend}\"], concurrency: {seats}, connections_max: 2000, slow_start: 0s, timeouts: {{ keepalive: 1h }} }}"
             );
         }
         text

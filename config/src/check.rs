@@ -11,6 +11,7 @@ mod process;
 mod queue;
 mod requests;
 mod routes;
+mod scaler;
 mod secrets;
 mod services;
 mod tenants;
@@ -30,8 +31,10 @@ pub(crate) fn check(
     let _version = file.choice("version", report);
     let workers = file.optional_integer("workers", report);
     let drain_max = file.duration("drain_max", report);
-    let listeners = listeners::read(&file, sources, report);
-    let admin = listeners::read_admin(&file, &listeners, sources, report);
+    let mut claimed = listeners::Claimed::default();
+    let listeners = listeners::read(&file, &mut claimed, sources, report);
+    let admin = listeners::read_admin(&file, &mut claimed, sources, report);
+    let scaler = scaler::read(&file, &mut claimed, sources, report);
     let trusted_proxies = process::read_trusted_proxies(&file, report);
     let client = process::read_client(&file, report);
     let overload = process::read_overload(&file, report);
@@ -48,11 +51,9 @@ pub(crate) fn check(
     let weights = tenants.weights(&register);
     Some(Snapshot {
         hash: [0; 32],
-        listeners: listeners
-            .into_iter()
-            .map(|listener| listener.value)
-            .collect(),
+        listeners,
         admin,
+        scaler,
         trusted_proxies,
         workers: workers.and_then(|workers| usize::try_from(workers).ok()),
         drain_max,

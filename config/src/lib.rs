@@ -36,8 +36,8 @@ pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
 pub use snapshot::{
     AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
     ClientAddress, ClientLimit, ClientPolicy, Cost, HeaderPart, HeaderValue, Health, Isolation,
-    Listener, Over, Overload, Pool, PoolTimeouts, RATE_PER_SECOND_MAX, Service, ServiceLimits,
-    Snapshot, TenantLimit, Weights,
+    Listener, Over, Overload, Pool, PoolTimeouts, RATE_PER_SECOND_MAX, Scaler, ScalerTls, Service,
+    ServiceLimits, Snapshot, TenantLimit, Weights,
 };
 pub use units::{read_duration, spell_duration, spell_rate, spell_size};
 

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub listeners: Vec<Listener>,
     /// Where operators ask; none: no admin listener.
     pub admin: Option<Admin>,
+    /// Where KEDA asks; none: no such listener.
+    pub scaler: Option<Scaler>,
     /// Networks whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Networks,
     /// Workers (threads that accept); none: one per core. Fixed at start.
@@ -100,6 +102,24 @@ pub struct Admin {
     pub address: SocketAddr,
     /// What a request must show; none: nothing.
     pub token: Option<AdminToken>,
+}
+
+/// The address of KEDA's external scaler.
+#[derive(Debug)]
+pub struct Scaler {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Only HTTP/2 over TLS; none: plain.
+    pub tls: Option<ScalerTls>,
+}
+
+/// TLS of the scaler's listener.
+#[derive(Debug)]
+pub struct ScalerTls {
+    /// What it shows.
+    pub certificates: CertificateSet,
+    /// Authorities, DER, one of which must have signed a client's certificate; none: clients need no certificate.
+    pub client_ca: Option<Vec<Vec<u8>>>,
 }
 
 /// The bearer token of the admin listener: at least 16 characters of `b64token` (RFC 6750 §2.1).

@@ -9,6 +9,7 @@ mod pools;
 mod query;
 mod reply;
 mod routes;
+mod signals;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -135,6 +136,8 @@ impl Admin {
                 Some(pool) => Reply::json(200, &pool),
                 None => Reply::problem(404, "no pool of this name is configured"),
             },
+            Resource::Signals => signals::list(&self.edge),
+            Resource::Signal => signals::one(&self.edge, name),
             Resource::EndpointMode => self.set_mode(name, address, mode),
         }
     }

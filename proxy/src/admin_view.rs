@@ -19,6 +19,16 @@ pub struct Status {
     tenants: usize,
     services: Vec<String>,
     listeners: Vec<String>,
+    /// None without `scaler` in the config in force.
+    scaler: Option<ScalerStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct ScalerStatus {
+    address: String,
+    streams_open: i64,
+    /// Whose demand it tells: a second process would have its own, and whoever asks one of them hears half.
+    demand: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,6 +124,11 @@ pub fn status(edge: &Edge, reloader: &Reloader) -> Status {
             .iter()
             .map(|listener| listener.config.address.to_string())
             .collect(),
+        scaler: live.snapshot.scaler.as_ref().map(|scaler| ScalerStatus {
+            address: scaler.address.to_string(),
+            streams_open: edge.metrics.scaler.streams_open.get(),
+            demand: "of this process",
+        }),
     }
 }
 

@@ -1,6 +1,11 @@
 //! Wires the parts together and runs them. The only place that registers services.
 
-use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use pingora_core::server::{
     RunArgs, Server,
@@ -18,6 +23,7 @@ use crate::{
     metrics::Metrics,
     registry::Registry,
     reload::{Reloader, log_warning},
+    scaler::ScalerService,
     shutdown::DrainThenStop,
     upstream::idle,
     worker::Worker,
@@ -53,17 +59,13 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
     report_panics();
     decline_huge_pages();
     warnings.iter().for_each(log_warning);
-    let admin = snapshot.admin.as_ref().map(|admin| {
-        let listener = TcpListener::bind(admin.address)
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-        listener.map_err(|error| {
-            StartError(format!(
-                "cannot listen on {} (admin): {error}",
-                admin.address
-            ))
-        })
-    });
-    let admin = admin.transpose()?;
+    let beside = Beside {
+        admin: bind("admin", snapshot.admin.as_ref().map(|admin| admin.address))?,
+        scaler: bind(
+            "scaler",
+            snapshot.scaler.as_ref().map(|scaler| scaler.address),
+        )?,
+    };
     idle::set_workers(workers);
     let edge = Arc::new(
         Edge::new(
@@ -79,14 +81,41 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
     let opened = listeners.open(&live).map_err(StartError::new)?;
     listeners.adopt(opened, &live).map_err(StartError::new)?;
     drop(live);
-    if let Some(address) = admin.as_ref().and_then(|admin| admin.local_addr().ok()) {
-        let fields = [("listener", "admin"), ("address", &*address.to_string())];
-        log::event(Level::Info, "listening", &fields);
-    }
+    beside.report();
     log::drain(Duration::from_secs(1));
     let reloader = Arc::new(Reloader::new(path, files, edge.clone(), listeners.clone()));
-    serve(workers, &edge, &listeners, reloader, admin);
+    serve(workers, &edge, &listeners, reloader, beside);
     Ok(())
+}
+
+/// The listeners beside the public ones; bound before the start and kept until the end.
+struct Beside {
+    admin: Option<TcpListener>,
+    scaler: Option<TcpListener>,
+}
+
+impl Beside {
+    fn report(&self) {
+        for (name, listener) in [("admin", &self.admin), ("scaler", &self.scaler)] {
+            if let Some(address) = listener
+                .as_ref()
+                .and_then(|listener| listener.local_addr().ok())
+            {
+                let fields = [("listener", name), ("address", &*address.to_string())];
+                log::event(Level::Info, "listening", &fields);
+            }
+        }
+    }
+}
+
+fn bind(name: &str, address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    let bind = |address| {
+        let listener = TcpListener::bind(address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+        listener
+            .map_err(|error| StartError(format!("cannot listen on {address} ({name}): {error}")))
+    };
+    address.map(bind).transpose()
 }
 
 fn serve(
@@ -94,7 +123,7 @@ fn serve(
     edge: &Arc<Edge>,
     listeners: &Arc<Listeners>,
     reloader: Arc<Reloader>,
-    admin: Option<TcpListener>,
+    beside: Beside,
 ) {
     // No grace period: `DrainThenStop` has waited for the requests before pingora hears of the signal.
     let conf = ServerConf {
@@ -121,9 +150,16 @@ fn serve(
     server.add_service(Control {
         edge: edge.clone(),
         reloader,
-        admin,
+        admin: beside.admin,
         armed: armed.clone(),
     });
+    if beside.scaler.is_some() {
+        server.add_service(ScalerService {
+            edge: edge.clone(),
+            listener: beside.scaler,
+            leaving: Some(leaving.subscribe()),
+        });
+    }
     server.run(RunArgs {
         shutdown_signal: Box::new(DrainThenStop {
             edge: edge.clone(),

@@ -12,6 +12,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use schleuse_config::{AdminToken, ClientPolicy, Listener, Snapshot};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -21,7 +22,8 @@ use crate::{
     metrics::Metrics,
     registry::{Pool, Registry, ServiceRuntime},
     sight::leases::Leases,
-    tls::{CertificateError, Certificates},
+    signals::SignalBoard,
+    tls::{self, CertificateError, Certificates},
 };
 
 /// One generation of the config with its runtime state. A request pins one and never sees two.
@@ -46,6 +48,8 @@ pub struct Live {
     pub affinity_keys: AffinityKeys,
     /// With their certificates ready for use.
     pub listeners: Vec<Arc<LiveListener>>,
+    /// TLS of the scaler's listener; none: plain. A config without `scaler` keeps the one before, as with the token.
+    pub scaler_tls: Option<Arc<ServerConfig>>,
     /// Listeners that earlier configs had: connections that outlive them keep their rules until they end.
     retired: Vec<Arc<LiveListener>>,
 }
@@ -77,6 +81,8 @@ pub struct Edge {
     pub limits: Limits,
     /// Tenants that are shown in full for a time.
     pub leases: Leases,
+    /// What each pool needs.
+    pub signals: Arc<SignalBoard>,
     /// Requests in flight; stopping waits for them.
     pub requests: TaskTracker,
     leaving: AtomicBool,
@@ -109,10 +115,12 @@ impl Edge {
             registry,
             metrics,
             leases: Leases::default(),
+            signals: Arc::default(),
             requests: TaskTracker::new(),
             leaving: AtomicBool::new(false),
             broken: AtomicBool::new(false),
         };
+        edge.adopt_pools();
         edge.note_loaded();
         Ok(edge)
     }
@@ -150,7 +158,14 @@ impl Edge {
         self.client.store(live.client.clone());
         self.live.store(Arc::new(live));
         self.registry.sweep();
+        self.adopt_pools();
         self.note_loaded();
+    }
+
+    fn adopt_pools(&self) {
+        let live = self.live();
+        let names = live.snapshot.pools.iter().map(|pool| &*pool.name);
+        self.signals.adopt(names);
     }
 
     fn note_loaded(&self) {
@@ -222,6 +237,10 @@ impl Live {
             admin_token: match &snapshot.admin {
                 Some(admin) => admin.token.clone(),
                 None => before.and_then(|live| live.admin_token.clone()),
+            },
+            scaler_tls: match &snapshot.scaler {
+                Some(scaler) => scaler.tls.as_ref().map(tls::scaler).transpose()?,
+                None => before.and_then(|live| live.scaler_tls.clone()),
             },
             affinity_keys: AffinityKeys::new(
                 &snapshot.affinity_keys,

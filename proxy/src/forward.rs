@@ -90,7 +90,8 @@ pub async fn run<B: BodyIn, R: Responder>(
             slot: Some(slot),
             stream: None,
         };
-        let failed = match attempt.run(body, responder).await {
+        // Boxed: a request that waits for its seat must not hold the room that an attempt needs (3 KiB).
+        let failed = match Box::pin(attempt.run(body, responder)).await {
             Ok(()) => return Ok(()),
             Err(failed) => failed,
         };

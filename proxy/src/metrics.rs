@@ -14,7 +14,7 @@ use prometheus::{
 };
 use schleuse_core::Refusal;
 
-use crate::{limits::LimitMetrics, log, sight::pools::OTHERS};
+use crate::{limits::LimitMetrics, log, scaler_metrics::ScalerMetrics, sight::pools::OTHERS};
 
 /// Methods that are told apart; all others are `other` (traefik/traefik#8761: an invented method is no label).
 const METHODS: [&str; 8] = [
@@ -77,6 +77,8 @@ pub struct Metrics {
     log_dropped: IntCounter,
     /// Limits and the process's budget.
     pub limits: LimitMetrics,
+    /// What KEDA asked.
+    pub scaler: ScalerMetrics,
 }
 
 impl Metrics {
@@ -151,6 +153,7 @@ impl Metrics {
             )?,
             services: AtomicUsize::new(0),
             limits: LimitMetrics::new(&registry)?,
+            scaler: ScalerMetrics::new(&registry)?,
             registry,
         })
     }

@@ -4,6 +4,7 @@
 //! A config never holds any of it; a new snapshot finds what is there under the same names. Removing a pool and adding
 //! it again brings its state back as long as somebody still used it, otherwise it starts anew.
 
+mod held;
 mod pool;
 mod tenant;
 mod waiters;
@@ -17,8 +18,9 @@ use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 use schleuse_core::TenantId;
 
-pub(crate) use pool::plain;
-pub use pool::{Arrived, HeldSlot, HeldStream, Place, Pool};
+pub(crate) use held::plain;
+pub use held::{HeldSlot, HeldStream, Place};
+pub use pool::{Arrived, Pool};
 pub use tenant::{Tenant, TenantRuntime, Terms};
 
 use crate::{metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock};

@@ -12,6 +12,7 @@ pub mod pools;
 pub mod reasons;
 pub mod recent;
 pub mod scrape;
+pub mod signals;
 #[cfg(test)]
 mod tests;
 pub mod top;

@@ -8,14 +8,17 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use rustc_hash::FxHashMap;
-use schleuse_config::CertificateSet;
+use schleuse_config::{CertificateSet, ScalerTls};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        self, ServerConfig,
+        self, RootCertStore, ServerConfig,
         crypto::{CryptoProvider, aws_lc_rs},
         pki_types::{CertificateDer, PrivateKeyDer},
-        server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
+        server::{
+            ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+            danger::ClientCertVerifier,
+        },
         sign::CertifiedKey,
     },
 };
@@ -34,6 +37,9 @@ pub enum CertificateError {
     /// No certificate at all.
     #[error("a TLS listener needs at least one certificate")]
     Empty,
+    /// The certificate authority for clients is unusable.
+    #[error("the certificates that clients of the scaler are judged by cannot be used: {0}")]
+    ClientCa(String),
     /// The TLS library refused its settings.
     #[error("TLS: {0}")]
     Library(#[from] rustls::Error),
@@ -127,12 +133,8 @@ impl TlsFrontend {
         let resolver = Arc::new(Resolver {
             certificates: ArcSwap::new(certificates),
         });
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver.clone());
+        let mut config = server_config(resolver.clone(), WebPkiClientVerifier::no_client_auth())?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         Ok(Self {
             config: Arc::new(config),
@@ -149,6 +151,53 @@ impl TlsFrontend {
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.clone())
     }
+}
+
+/// What both kinds of listener have in common.
+fn server_config(
+    resolver: Arc<Resolver>,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, CertificateError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_client_cert_verifier(clients)
+        .with_cert_resolver(resolver);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
+}
+
+/// TLS of the scaler: HTTP/2 only, and with an authority for clients nobody else gets in. No session resumes, so that an
+/// authority that was replaced counts from the next connection on; KEDA keeps one open for hours.
+///
+/// # Errors
+///
+/// [`CertificateError`].
+pub fn scaler(tls: &ScalerTls) -> Result<Arc<ServerConfig>, CertificateError> {
+    let certificates = Arc::new(Certificates::new(&tls.certificates)?);
+    let resolver = Arc::new(Resolver {
+        certificates: ArcSwap::new(certificates),
+    });
+    let clients = match &tls.client_ca {
+        Some(authorities) => client_verifier(authorities)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
+    let mut config = server_config(resolver, clients)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn client_verifier(
+    authorities: &[Vec<u8>],
+) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(CertificateDer::from(authority.clone()))?;
+    }
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()));
+    verifier
+        .build()
+        .map_err(|error| CertificateError::ClientCa(error.to_string()))
 }
 
 /// AES-GCM with forward secrecy only.

@@ -31,10 +31,7 @@ pub async fn wait<'p, R: Responder>(
             return Poll::Ready(Ok(Err(None)));
         }
         match place.fetch(cx.waker()) {
-            Some(fetched) => {
-                let fetched = fetched.map_err(|refusal| Some(plain(refusal)));
-                Poll::Ready(Ok(fetched))
-            }
+            Some(slot) => Poll::Ready(Ok(Ok(slot))),
             None => deadlines.pending(&[Limit::Queue, Limit::Exchange]),
         }
     })

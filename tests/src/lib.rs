@@ -21,6 +21,7 @@ pub mod message;
 pub mod metrics;
 pub mod origin;
 pub mod running;
+pub mod turnstile;
 pub mod volume;
 
 use std::{
@@ -36,6 +37,7 @@ pub use load::Load;
 pub use message::{Request, Response};
 pub use origin::{Conversation, Origin};
 pub use running::RunningEdge;
+pub use turnstile::Turnstile;
 pub use volume::Volume;
 
 /// How long anything may take that a test waits for. Generous: a loaded machine must not fail a test.

@@ -149,9 +149,11 @@ fn docs_metrics_md_lists_exactly_the_families_with_their_types_and_labels() {
         .iter()
         .map(|(name, kind)| (name.clone(), kind.clone(), labels(name)))
         .collect::<BTreeSet<_>>();
+    // What a pool needs is not known here, so it has no series; the proxy's own tests compare these.
+    let mut documented = documented();
+    documented.retain(|(name, ..)| !name.starts_with("schleuse_signal_"));
     assert_eq!(
-        documented(),
-        registered,
+        documented, registered,
         "left: docs/metrics.md, right: the proxy"
     );
     assert!(

@@ -13,11 +13,48 @@ use crate::{
     units::{Fault, quoted},
 };
 
+/// Addresses that listeners have claimed.
+#[derive(Debug, Default)]
+pub(super) struct Claimed(Vec<Placed<SocketAddr>>);
+
+impl Claimed {
+    /// Claims an address; notes when another listener holds it, by itself or because that one takes its port on all
+    /// addresses.
+    pub(super) fn claim(&mut self, address: Placed<SocketAddr>, report: &mut Report) {
+        let new = address.value;
+        let taken = |other: SocketAddr| {
+            // `[::]` takes IPv4 as well.
+            let covers = |one: SocketAddr, two: SocketAddr| {
+                one.ip().is_unspecified() && (one.is_ipv6() || two.is_ipv4())
+            };
+            new.port() == other.port()
+                && new.port() != 0
+                && (new == other || covers(new, other) || covers(other, new))
+        };
+        match self.0.iter().find(|first| taken(first.value)) {
+            Some(first) => {
+                let wrong = format!(
+                    "{new} is taken by {} ({}, line {})",
+                    first.at, first.value, first.place.line
+                );
+                report.wrong(
+                    address.place,
+                    address.at,
+                    wrong,
+                    "choose another port, or remove one of the two",
+                );
+            }
+            None => self.0.push(address),
+        }
+    }
+}
+
 pub(super) fn read(
     file: &Section<'_, '_>,
+    claimed: &mut Claimed,
     sources: &mut Sources,
     report: &mut Report,
-) -> Vec<Placed<Listener>> {
+) -> Vec<Listener> {
     let items = file.list("listeners", report);
     if file.is_empty_list("listeners") {
         let place = file.place_of("listeners");
@@ -28,11 +65,14 @@ pub(super) fn read(
             "write at least `- address: 0.0.0.0:8080`",
         );
     }
-    let mut listeners: Vec<Placed<Listener>> = Vec::new();
+    let mut listeners = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let section = Section::open(item, "listeners[]", format!("listeners[{index}]"), report);
         let address = read_address(&section, report);
-        let tls = read_tls(&section, sources, report);
+        let tls = section.node("tls").map(|node| {
+            let tls = Section::open(node, "listeners[].tls", section.path("tls"), report);
+            read_tls(&tls, sources, report)
+        });
         let redirect = section
             .word("redirect_https", report, parse_redirect)
             .flatten();
@@ -47,23 +87,19 @@ pub(super) fn read(
         let Some(address) = address else {
             continue;
         };
-        check_free(&address, &listeners, report);
-        listeners.push(Placed {
-            value: Listener {
-                address: address.value,
-                tls: tls.map(Arc::new),
-                redirect_https_port: redirect,
-            },
-            place: address.place,
-            at: address.at,
+        listeners.push(Listener {
+            address: address.value,
+            tls: tls.map(Arc::new),
+            redirect_https_port: redirect,
         });
+        claimed.claim(address, report);
     }
     listeners
 }
 
 pub(super) fn read_admin(
     file: &Section<'_, '_>,
-    listeners: &[Placed<Listener>],
+    claimed: &mut Claimed,
     sources: &mut Sources,
     report: &mut Report,
 ) -> Option<Admin> {
@@ -72,7 +108,7 @@ pub(super) fn read_admin(
     let address = read_address(&section, report);
     let token = read_admin_token(&section, sources, report);
     let address = address?;
-    check_free(&address, listeners, report);
+    claimed.claim(address.clone(), report);
     if !address.value.ip().is_loopback() && !section.has("token") {
         let wrong = format!(
             "{} is reached from other machines, without a token",
@@ -91,7 +127,10 @@ pub(super) fn read_admin(
     })
 }
 
-fn read_address(section: &Section<'_, '_>, report: &mut Report) -> Option<Placed<SocketAddr>> {
+pub(super) fn read_address(
+    section: &Section<'_, '_>,
+    report: &mut Report,
+) -> Option<Placed<SocketAddr>> {
     let address = section.parsed("address", report, parse_address)?;
     if address.value.port() == 0 {
         let wrong = "port 0: the system chooses another one at each start";
@@ -100,49 +139,19 @@ fn read_address(section: &Section<'_, '_>, report: &mut Report) -> Option<Placed
     Some(address)
 }
 
-/// An address that another listener holds, by itself or because that one takes its port on all addresses.
-fn check_free(address: &Placed<SocketAddr>, listeners: &[Placed<Listener>], report: &mut Report) {
-    let new = address.value;
-    let taken = |other: SocketAddr| {
-        // `[::]` takes IPv4 as well.
-        let covers = |one: SocketAddr, two: SocketAddr| {
-            one.ip().is_unspecified() && (one.is_ipv6() || two.is_ipv4())
-        };
-        new.port() == other.port()
-            && new.port() != 0
-            && (new == other || covers(new, other) || covers(other, new))
-    };
-    if let Some(first) = listeners
-        .iter()
-        .find(|listener| taken(listener.value.address))
-    {
-        let wrong = format!(
-            "{new} is taken by {} ({}, line {})",
-            first.at, first.value.address, first.place.line
-        );
-        report.wrong(
-            address.place,
-            address.at.clone(),
-            wrong,
-            "choose another port, or remove one of the two",
-        );
-    }
-}
-
-fn read_tls(
-    listener: &Section<'_, '_>,
+/// The certificates of a section `tls`.
+pub(super) fn read_tls(
+    tls: &Section<'_, '_>,
     sources: &mut Sources,
     report: &mut Report,
-) -> Option<CertificateSet> {
-    let node = listener.node("tls")?;
-    let tls = Section::open(node, "listeners[].tls", listener.path("tls"), report);
+) -> CertificateSet {
     let entries = tls.texts("certificates", report);
     if tls.is_empty_list("certificates") {
         let place = tls.place_of("certificates");
         let remedy = "name a directory with NAME.crt and NAME.key";
         report.wrong(place, tls.path("certificates"), "no certificate", remedy);
     }
-    Some(read_certificates(&entries, sources, report))
+    read_certificates(&entries, sources, report)
 }
 
 /// `true`, `false` or a port.

@@ -42,6 +42,8 @@ fn full_yaml_loads_with_its_certificates_and_keys() {
         "tls/wohngeld",
         &["wohngeld.example", "*.wohngeld.example"],
     );
+    crate::tls::write_pair(&site, "scaler/tls", &["scaler.example"]);
+    crate::tls::write_pair(&site, "scaler/ca", &["ca.example"]);
     let snapshot = site.loaded().snapshot;
     assert_eq!(snapshot.affinity_keys.len(), 2);
     assert_eq!(

@@ -3,6 +3,7 @@
 // The attribute tells clippy that helpers outside of test functions may unwrap as well.
 #![cfg(test)]
 
+mod scaler;
 mod support;
 
 mod crosschecks;

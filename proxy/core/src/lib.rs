@@ -10,6 +10,8 @@
 //! Where a request goes: [`pool`] (read first) admits and chooses in one event; [`endpoint`] is what it
 //! knows, [`ejection`], [`health`] and [`retry`] are what it decides by, with the load in `balance`, `ewma` and
 //! `slow_start`; [`affinity`] is how a session finds its endpoint again.
+//!
+//! How many replicas a pool should have: [`scale`].
 
 pub mod affinity;
 mod balance;
@@ -31,6 +33,7 @@ pub mod register;
 mod request_key;
 pub mod retry;
 pub mod routes;
+pub mod scale;
 mod slow_start;
 pub mod slug;
 pub mod time;

@@ -104,7 +104,7 @@ impl<R: SharedRate> PoolState<R> {
         now: Timestamp,
         why: Leave,
     ) -> Option<Refused> {
-        let (waiter, standing) = self.queue.remove(ticket, now)?;
+        let (waiter, rated) = self.queue.remove(ticket, now)?;
         match why {
             Leave::Gone => {
                 self.totals.gone += 1;
@@ -112,7 +112,7 @@ impl<R: SharedRate> PoolState<R> {
             }
             Leave::Expired => {
                 self.totals.expired += 1;
-                Some(self.expired(policy, &waiter, standing, now))
+                Some(self.expired(policy, &waiter, rated, now))
             }
         }
     }

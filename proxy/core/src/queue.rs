@@ -110,7 +110,13 @@ impl<R> Default for FairQueue<R> {
 
 impl<R: SharedRate> FairQueue<R> {
     /// The flow of an arrival, with its weight and limit as they are now.
-    pub(crate) fn arrived(&mut self, key: FlowKey, inhabitants: u64, in_flight_max: u32) -> u32 {
+    pub(crate) fn arrived(
+        &mut self,
+        key: FlowKey,
+        inhabitants: u64,
+        in_flight_max: u32,
+        now: Timestamp,
+    ) -> u32 {
         self.flows.forget(FORGET_PER_ARRIVAL, self.virtual_time);
         let index = self.flows.find_or_insert(key);
         let fair_by = self.fair_by;
@@ -122,15 +128,16 @@ impl<R: SharedRate> FairQueue<R> {
                 flow.weight = fair_by.weight(inhabitants);
                 flow.in_flight_max = in_flight_max;
             });
+            self.settle(index, now);
         }
         index
     }
 
     /// The flow of a request that was admitted before; its limit stays as it is.
-    pub(crate) fn readmitted(&mut self, key: FlowKey, inhabitants: u64) -> u32 {
+    pub(crate) fn readmitted(&mut self, key: FlowKey, inhabitants: u64, now: Timestamp) -> u32 {
         let index = self.flows.find_or_insert(key);
         let limit = self.flows.get(index).map(|flow| flow.in_flight_max);
-        self.arrived(key, inhabitants, limit.unwrap_or(u32::MAX))
+        self.arrived(key, inhabitants, limit.unwrap_or(u32::MAX), now)
     }
 
     /// Whether a request of this flow may go before all who wait: nobody of its own does, and it has fewer in flight
@@ -259,12 +266,6 @@ impl<R: SharedRate> FairQueue<R> {
         false
     }
 
-    /// When a flow's rate lets the next one through after those that wait.
-    pub(crate) fn rate_allows(&self, index: u32, now: Timestamp) -> Option<Timestamp> {
-        let flow = self.flows.get(index)?;
-        flow.rate_allows(now, u64::from(flow.waiting))
-    }
-
     /// Ends a ticket with a seat: its flow is charged.
     pub(crate) fn grant(
         &mut self,
@@ -280,17 +281,27 @@ impl<R: SharedRate> FairQueue<R> {
         Some((ticket, waiter, run))
     }
 
-    /// Ends a ticket without a seat; where its flow stood is returned with it.
-    pub(crate) fn remove(&mut self, ticket: Ticket, now: Timestamp) -> Option<(Waiter, Standing)> {
+    /// Ends a ticket without a seat; if nothing but its flow's rate held it, until when that would hold one more.
+    pub(crate) fn remove(
+        &mut self,
+        ticket: Ticket,
+        now: Timestamp,
+    ) -> Option<(Waiter, Option<Timestamp>)> {
         let index = self.tickets.index(ticket)?;
-        let flow = self.tickets.waiter(index)?.flow;
-        let standing = self.flows.get(flow)?.standing;
-        let linked = self.tickets.waiter(index)?.linked;
-        self.unlink(index);
-        self.settle(flow, now);
-        let waiter = self.tickets.remove(index)?;
-        // One that dispatch passed over was held by seats.
-        Some((waiter, if linked { standing } else { Standing::Ready }))
+        let waiter = self.tickets.waiter(index)?;
+        let mut rated = None;
+        // One that dispatch passed over was held by seats, and its flow may be forgotten by now.
+        if waiter.linked {
+            let number = waiter.flow;
+            let flow = self.flows.get(number)?;
+            if let Standing::Rated(_) = flow.standing {
+                let others = u64::from(flow.waiting).saturating_sub(1);
+                rated = flow.rate_allows(now, others).filter(|at| *at > now);
+            }
+            self.unlink(index);
+            self.settle(number, now);
+        }
+        Some((self.tickets.remove(index)?, rated))
     }
 
     /// A seat is free again; `learn`: how long it was held says how long the next one will be.

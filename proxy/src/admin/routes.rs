@@ -18,6 +18,8 @@ pub(super) enum Resource {
     Pools,
     Pool,
     EndpointMode,
+    Signals,
+    Signal,
 }
 
 /// One method of one path.
@@ -96,6 +98,8 @@ pub(super) const ROUTES: &[Route] = &[
         Resource::EndpointMode,
         &[200, 400, 404],
     ),
+    get("/api/v1/signals", Resource::Signals, &[200]),
+    get("/api/v1/signals/{pool}", Resource::Signal, &[200, 404, 503]),
 ];
 
 /// Parameters of a path in order; empty beyond its number of them.

@@ -20,13 +20,17 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use schleuse_config::Pool as PoolConfig;
 use schleuse_core::{
-    Admission, Arrival, EndpointId, FlowKey, FlowView, HealthChange, Leave, Mode, Outcome,
-    PoolState, PoolTotals, QueueView, Refusal, Refused, Retry, Slot, Stream, Ticket, Timestamp,
-    Waiting, endpoint::EndpointView,
+    Admission, Arrival, EndpointId, FlowKey, FlowView, Grant, HealthChange, Mode, Outcome,
+    PoolState, PoolTotals, QueueView, Refusal, Refused, Retry, Slot, Timestamp, Waiting,
+    endpoint::EndpointView,
 };
 use smallvec::SmallVec;
 
-use super::{tenant::Tenant, waiters::Waiters};
+use super::{
+    held::{HeldSlot, Place, plain},
+    tenant::Tenant,
+    waiters::{Granted, Waiters},
+};
 use crate::{
     clock, pool_clock::PoolClock, reference, sight::counts::PoolCounts,
     upstream::limit::EndpointConnections,
@@ -41,7 +45,7 @@ pub struct Pool {
     name: String,
     /// What happened since the start.
     pub counts: PoolCounts,
-    guarded: Mutex<Guarded>,
+    pub(super) guarded: Mutex<Guarded>,
     clock: Arc<PoolClock>,
     /// For the pool clock's list, which keeps no pool alive.
     itself: Weak<Self>,
@@ -50,10 +54,10 @@ pub struct Pool {
 }
 
 #[derive(Debug)]
-struct Guarded {
-    state: PoolState<Tenant>,
-    config: Arc<PoolConfig>,
-    waiters: Waiters,
+pub(super) struct Guarded {
+    pub(super) state: PoolState<Tenant>,
+    pub(super) config: Arc<PoolConfig>,
+    pub(super) waiters: Waiters,
     connections: FxHashMap<EndpointId, Arc<EndpointConnections>>,
     /// When the pool clock looks next.
     armed: Option<Timestamp>,
@@ -104,7 +108,7 @@ impl Pool {
     }
 
     /// An event that may free a seat; see the head of this file.
-    fn event<T>(&self, now: Timestamp, change: impl FnOnce(&mut Guarded) -> T) -> T {
+    pub(super) fn event<T>(&self, now: Timestamp, change: impl FnOnce(&mut Guarded) -> T) -> T {
         let mut guarded = self.guarded.lock();
         let value = change(&mut guarded);
         if guarded.waiters.none_waiting() {
@@ -184,13 +188,8 @@ impl Pool {
     }
 
     fn place(&self, guarded: &mut Guarded, waiting: &Waiting) -> Place<'_> {
-        Place {
-            pool: self,
-            ticket: waiting.ticket,
-            key: guarded.waiters.enter(waiting.ticket),
-            until: waiting.until,
-            ended: false,
-        }
+        let key = guarded.waiters.enter(waiting.ticket);
+        Place::new(self, waiting, key)
     }
 
     fn hold(
@@ -203,11 +202,7 @@ impl Pool {
             guarded.depart(slot, Outcome::Abandoned, now);
             return Err(Refusal::NoEndpoint);
         };
-        Ok(HeldSlot {
-            pool: self,
-            connections,
-            slot: Some(slot),
-        })
+        Ok(HeldSlot::new(self, Granted { slot, connections }))
     }
 
     /// The time has come that the core asked for: see [`crate::pool_clock`].
@@ -282,7 +277,7 @@ impl Pool {
 }
 
 impl Guarded {
-    fn depart(&mut self, slot: Slot, outcome: Outcome, now: Timestamp) {
+    pub(super) fn depart(&mut self, slot: Slot, outcome: Outcome, now: Timestamp) {
         self.state.depart(&self.config.policy, slot, outcome, now);
     }
 
@@ -293,10 +288,17 @@ impl Guarded {
             state,
             config,
             waiters,
+            connections,
             ..
         } = self;
-        while let Some(grant) = state.dispatch(&config.policy, now, reference::draw()) {
-            match waiters.grant(grant.ticket, grant.slot) {
+        while let Some(Grant { ticket, slot }) =
+            state.dispatch(&config.policy, now, reference::draw())
+        {
+            let granted = match connections.get(&slot.endpoint).cloned() {
+                Some(connections) => waiters.grant(ticket, Granted { slot, connections }),
+                None => Err(slot),
+            };
+            match granted {
                 Ok(waker) => woken.extend(waker),
                 Err(slot) => state.depart(&config.policy, slot, Outcome::Abandoned, now),
             }
@@ -312,168 +314,5 @@ impl Guarded {
         }
         self.armed = Some(due);
         Some(due)
-    }
-}
-
-/// A refusal of which only the reason is known.
-pub(crate) fn plain(refusal: Refusal) -> Refused {
-    Refused {
-        refusal,
-        retry_after: None,
-    }
-}
-
-/// A place in the queue, given up when dropped; a seat that came meanwhile goes to the next.
-#[derive(Debug)]
-pub struct Place<'p> {
-    pool: &'p Pool,
-    ticket: Ticket,
-    key: usize,
-    until: Timestamp,
-    ended: bool,
-}
-
-impl<'p> Place<'p> {
-    /// When it has waited too long.
-    pub fn until(&self) -> Timestamp {
-        self.until
-    }
-
-    /// The seat, when it was granted; otherwise `waker` is woken once it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::NoEndpoint`] when the seat's endpoint is gone.
-    pub fn fetch(&mut self, waker: &Waker) -> Option<Result<HeldSlot<'p>, Refusal>> {
-        let mut guarded = self.pool.guarded.lock();
-        let slot = guarded.waiters.fetch(self.key, waker)?;
-        self.ended = true;
-        Some(self.pool.hold(&mut guarded, slot, clock::now()))
-    }
-
-    /// It has waited too long: why it gets no seat, or the seat that came at the last moment.
-    ///
-    /// # Errors
-    ///
-    /// Why it gets none.
-    pub fn expire(mut self) -> Result<HeldSlot<'p>, Refused> {
-        let (pool, now) = (self.pool, clock::now());
-        self.ended = true;
-        pool.event(now, |guarded| {
-            if let Some(slot) = guarded.waiters.leave(self.key) {
-                return pool.hold(guarded, slot, now).map_err(plain);
-            }
-            let Guarded { state, config, .. } = guarded;
-            let refused = state.leave(&config.policy, self.ticket, now, Leave::Expired);
-            Err(refused.unwrap_or(plain(Refusal::WaitExpired)))
-        })
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        let now = clock::recent();
-        self.pool.event(now, |guarded| {
-            if let Some(slot) = guarded.waiters.leave(self.key) {
-                return guarded.depart(slot, Outcome::Abandoned, now);
-            }
-            let Guarded { state, config, .. } = guarded;
-            let _ = state.leave(&config.policy, self.ticket, now, Leave::Gone);
-        });
-    }
-}
-
-/// A seat that is given back when dropped: a request that vanishes in any phase cannot leak one.
-#[derive(Debug)]
-pub struct HeldSlot<'p> {
-    pool: &'p Pool,
-    connections: Arc<EndpointConnections>,
-    slot: Option<Slot>,
-}
-
-impl<'p> HeldSlot<'p> {
-    /// Whose seat it is.
-    pub fn endpoint(&self) -> Option<EndpointId> {
-        self.slot.as_ref().map(|slot| slot.endpoint)
-    }
-
-    /// When it was taken.
-    pub fn started(&self) -> Timestamp {
-        self.slot
-            .as_ref()
-            .map_or_else(clock::recent, |slot| slot.started)
-    }
-
-    /// The endpoint's connections.
-    pub fn connections(&self) -> &Arc<EndpointConnections> {
-        &self.connections
-    }
-
-    /// The session's own endpoint could not take it.
-    pub fn affinity_lost(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.affinity_lost)
-    }
-
-    /// Gives the seat back with what became of the request.
-    pub fn depart(mut self, outcome: Outcome) {
-        self.give_back(outcome);
-    }
-
-    /// The request goes on as a stream, outside the seats.
-    ///
-    /// # Errors
-    ///
-    /// The seat, when the endpoint has as many streams as it may.
-    pub fn stream(mut self) -> Result<HeldStream<'p>, Self> {
-        let (pool, now) = (self.pool, clock::recent());
-        let Some(slot) = self.slot.take() else {
-            return Err(self);
-        };
-        let begun = pool.event(now, |guarded| {
-            let Guarded { state, config, .. } = guarded;
-            state.stream(&config.policy, slot, now)
-        });
-        match begun {
-            Ok(stream) => Ok(HeldStream {
-                pool,
-                stream: Some(stream),
-            }),
-            Err(slot) => {
-                self.slot = Some(slot);
-                Err(self)
-            }
-        }
-    }
-
-    fn give_back(&mut self, outcome: Outcome) {
-        if let Some(slot) = self.slot.take() {
-            let now = clock::recent();
-            self.pool
-                .event(now, |guarded| guarded.depart(slot, outcome, now));
-        }
-    }
-}
-
-impl Drop for HeldSlot<'_> {
-    fn drop(&mut self) {
-        self.give_back(Outcome::Abandoned);
-    }
-}
-
-/// A stream, counted until it is dropped.
-#[derive(Debug)]
-pub struct HeldStream<'p> {
-    pool: &'p Pool,
-    stream: Option<Stream>,
-}
-
-impl Drop for HeldStream<'_> {
-    fn drop(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            self.pool.guarded.lock().state.end_stream(stream);
-        }
     }
 }

@@ -5,10 +5,12 @@
 //! its cell and gives it back. A ticket ends with its grant and the core may use its index anew at once, so cells have
 //! keys of their own, which live until the request has fetched its seat.
 
-use std::task::Waker;
+use std::{sync::Arc, task::Waker};
 
 use schleuse_core::{Slot, Ticket};
 use slab::Slab;
+
+use crate::upstream::limit::EndpointConnections;
 
 /// Cells of an empty list that are kept for the next who wait; more are given back.
 const KEPT: usize = 1024;
@@ -22,11 +24,18 @@ pub(super) struct Waiters {
     waiting: usize,
 }
 
+/// A seat and the connections of its endpoint.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) slot: Slot,
+    pub(super) connections: Arc<EndpointConnections>,
+}
+
 #[derive(Debug)]
 enum Cell {
     /// With the task to wake, once that has asked.
     Waiting(Option<Waker>),
-    Granted(Slot),
+    Granted(Granted),
 }
 
 impl Waiters {
@@ -54,24 +63,28 @@ impl Waiters {
     /// # Errors
     ///
     /// The seat, when nobody waits under this ticket.
-    pub(super) fn grant(&mut self, ticket: Ticket, slot: Slot) -> Result<Option<Waker>, Slot> {
+    pub(super) fn grant(
+        &mut self,
+        ticket: Ticket,
+        granted: Granted,
+    ) -> Result<Option<Waker>, Slot> {
         let key = self.by_ticket.get(ticket.index());
         let Some(cell) = key.and_then(|key| self.cells.get_mut(*key)) else {
-            return Err(slot);
+            return Err(granted.slot);
         };
         match cell {
             Cell::Waiting(waker) => {
                 let waker = waker.take();
-                *cell = Cell::Granted(slot);
+                *cell = Cell::Granted(granted);
                 self.waiting -= 1;
                 Ok(waker)
             }
-            Cell::Granted(_) => Err(slot),
+            Cell::Granted(_) => Err(granted.slot),
         }
     }
 
     /// The seat that was granted; without one `waker` is woken when it comes.
-    pub(super) fn fetch(&mut self, key: usize, waker: &Waker) -> Option<Slot> {
+    pub(super) fn fetch(&mut self, key: usize, waker: &Waker) -> Option<Granted> {
         if let Some(Cell::Waiting(known)) = self.cells.get_mut(key) {
             if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
                 *known = Some(waker.clone());
@@ -82,18 +95,18 @@ impl Waiters {
     }
 
     /// The request waits no longer; the seat that it had been granted meanwhile.
-    pub(super) fn leave(&mut self, key: usize) -> Option<Slot> {
-        let slot = match self.cells.try_remove(key)? {
+    pub(super) fn leave(&mut self, key: usize) -> Option<Granted> {
+        let granted = match self.cells.try_remove(key)? {
             Cell::Waiting(_) => {
                 self.waiting -= 1;
                 None
             }
-            Cell::Granted(slot) => Some(slot),
+            Cell::Granted(granted) => Some(granted),
         };
         if self.cells.is_empty() && self.cells.capacity() > KEPT {
             self.cells = Slab::new();
             self.by_ticket = Vec::new();
         }
-        slot
+        granted
     }
 }

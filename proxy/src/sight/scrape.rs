@@ -4,7 +4,7 @@
 use prometheus::proto::MetricFamily;
 use schleuse_core::{FlowKey, ServiceIndex, Timestamp};
 
-use super::{families::Family, pools, top::Rankings, traffic::Traffic};
+use super::{families::Family, pools, signals, top::Rankings, traffic::Traffic};
 use crate::{clock, edge::Edge, edge::Live};
 
 /// Tenants of each ranking.
@@ -27,6 +27,7 @@ pub(super) fn all(edge: &Edge) -> Vec<Family> {
     let live = edge.live();
     let leased = leased(edge, &live, now);
     let mut all = pools::families(&live);
+    all.extend(signals::families(edge, &live, now));
     all.extend(busiest(&live, now));
     all.extend(in_full(&leased));
     all.push(leases(edge, now));
@@ -175,7 +176,7 @@ impl Detail {
             ),
             observed: counter(
                 "tenant_observed_total",
-                "Leased tenant: requests that a limit in observe mode let pass.",
+                "Leased tenant: requests that its rate in observe mode let pass.",
             ),
             wait: gauge(
                 "tenant_wait_seconds",

@@ -22,6 +22,7 @@ async fn a_request_in_memory_reaches_a_backend_and_its_answer_comes_back() {
         gateway,
         info,
         deadlines,
+        ..
     } = Setup::new(backend.address);
     let pieces = [&b"hello"[..], b" ", b"world"].map(Bytes::from_static);
     let head = head("POST", "/form?a=b", &[("content-length", b"11")]);
@@ -49,6 +50,7 @@ async fn a_refusal_is_recorded_like_any_answer() {
         gateway,
         info,
         deadlines,
+        ..
     } = Setup::new("127.0.0.1:9".parse().unwrap());
     let (mut exchange, client) = Double::new(head("GET", "/a/../b", &[]), [], deadlines.clone());
     supervise(deadlines, gateway.serve(&mut exchange, &info)).await;
@@ -65,6 +67,7 @@ async fn a_client_that_leaves_while_it_waits_ends_its_exchange() {
         gateway,
         info,
         deadlines,
+        ..
     } = Setup::new(listener.local_addr().unwrap());
     let (mut exchange, client) = Double::new(head("GET", "/", &[]), [], deadlines.clone());
     let serving = tokio::spawn(async move {
@@ -94,6 +97,7 @@ async fn an_answer_that_breaks_off_is_recorded_as_aborted() {
         gateway,
         info,
         deadlines,
+        ..
     } = Setup::new(backend.address);
     let (mut exchange, client) = Double::new(head("GET", "/", &[]), [], deadlines.clone());
     supervise(deadlines, gateway.serve(&mut exchange, &info)).await;

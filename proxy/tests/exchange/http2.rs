@@ -9,14 +9,22 @@ use pingora_core::protocols::{
     Digest,
     http::v2::server::{H2Accept, HttpSession, handshake},
 };
-use schleuse::{connection::Handler as _, deadlines::supervise, exchange::http2::Http2};
+use schleuse::{
+    connection::Handler as _,
+    deadlines::{Deadlines, supervise},
+    exchange::http2::Http2,
+};
 
 use crate::support::{Backend, Setup};
 
 /// Serves every stream of an HTTP/2 connection in memory; the client's handle to it.
 async fn connect(setup: Setup) -> SendRequest<Bytes> {
+    connect_to(Arc::new(setup)).await
+}
+
+/// The same with a setup that the test goes on looking at.
+pub(crate) async fn connect_to(setup: Arc<Setup>) -> SendRequest<Bytes> {
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let setup = Arc::new(setup);
     tokio::spawn(async move {
         let mut connection = handshake(Box::new(far), None).await.unwrap();
         let digest = Arc::new(Digest::default());
@@ -34,7 +42,7 @@ async fn connect(setup: Setup) -> SendRequest<Bytes> {
 }
 
 async fn serve(session: HttpSession, setup: Arc<Setup>) {
-    let deadlines = setup.deadlines.clone();
+    let deadlines = Arc::<Deadlines>::default();
     let mut exchange = Http2::new(session, deadlines.clone()).unwrap();
     supervise(deadlines, setup.gateway.serve(&mut exchange, &setup.info)).await;
 }

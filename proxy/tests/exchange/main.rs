@@ -8,4 +8,6 @@
 mod double;
 mod http2;
 mod memory;
+mod places;
 mod support;
+mod waiting;

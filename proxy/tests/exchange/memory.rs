@@ -25,18 +25,19 @@ async fn an_idle_connections_task_is_smaller_than_400_bytes() {
 }
 
 #[tokio::test]
-async fn what_the_pipeline_holds_of_a_request_is_smaller_than_four_kibibytes() {
+async fn what_a_waiting_request_holds_of_the_pipeline_is_smaller_than_1_5_kib() {
     use connection::Handler as _;
     let Setup {
         gateway,
         info,
         deadlines,
+        ..
     } = Setup::new("127.0.0.1:9".parse().unwrap());
     let head = RequestHead::from_parts("GET", "/", "antrag.example", []).unwrap();
     let (mut exchange, _client) = Double::new(head, [], deadlines);
     let serving = gateway.serve(&mut exchange, &info);
     assert!(
-        size_of_val(&serving) <= 4096,
+        size_of_val(&serving) <= 1536,
         "{} bytes",
         size_of_val(&serving)
     );

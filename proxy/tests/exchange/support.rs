@@ -15,6 +15,7 @@ use tokio::{
 /// A gateway whose one service is `antrag.example`, for all of Germany.
 pub(crate) struct Setup {
     pub(crate) gateway: Gateway,
+    pub(crate) edge: Arc<Edge>,
     pub(crate) info: ConnectionInfo,
     pub(crate) deadlines: Arc<Deadlines>,
 }
@@ -22,6 +23,11 @@ pub(crate) struct Setup {
 impl Setup {
     /// In front of the backend at `endpoint`.
     pub(crate) fn new(endpoint: SocketAddr) -> Self {
+        Self::with_pool(endpoint, "")
+    }
+
+    /// The same with further keys of the pool, as lines of YAML indented by four.
+    pub(crate) fn with_pool(endpoint: SocketAddr, pool: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::write(
             directory.path().join("register.csv"),
@@ -33,13 +39,15 @@ impl Setup {
             "version: 1\nlisteners: [{{ address: \"127.0.0.1:1\" }}]\ntenants: {{ register: register.csv }}\n\
              access_log: {{ enabled: false }}\n\
              services:\n  antrag:\n    hosts: [antrag.example]\n    responsible: bund\n    pool: antrag\n\
-             pools:\n  antrag:\n    endpoints: [\"{endpoint}\"]\n"
+             pools:\n  antrag:\n    endpoints: [\"{endpoint}\"]\n{pool}"
         );
         fs::write(&path, config).unwrap();
         let loaded = schleuse_config::load(&path).unwrap();
         let edge = Edge::new(loaded.snapshot, Registry::new(1), Metrics::new().unwrap());
+        let edge = Arc::new(edge.unwrap());
         Self {
-            gateway: Gateway::new(Arc::new(edge.unwrap())),
+            gateway: Gateway::new(edge.clone()),
+            edge,
             info: ConnectionInfo {
                 peer: "192.0.2.7:1234".parse().unwrap(),
                 listener: "127.0.0.1:1".parse().unwrap(),
@@ -47,6 +55,16 @@ impl Setup {
                 first_request: true,
             },
             deadlines: Arc::default(),
+        }
+    }
+}
+
+impl Setup {
+    /// Waits until so many requests wait for a seat.
+    pub(crate) async fn wait_waiting(&self, count: u32) {
+        let pool = self.edge.live().pools[0].clone();
+        while pool.queue().waiting != count {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{Admission, Arrival, Grant, PoolPolicy, PoolState, Refused, Retry, Sl
 use crate::{
     EndpointId, Refusal, Timestamp,
     balance::Draws,
-    queue::{Next, RunId, flow::Standing, outlook::Outlook, ticket::Waiter},
+    queue::{Next, RunId, outlook::Outlook, ticket::Waiter},
     rate::{Quota, SharedRate},
 };
 
@@ -42,7 +42,7 @@ impl<R: SharedRate> PoolState<R> {
         };
         let flow = self
             .queue
-            .arrived(arrival.flow, arrival.inhabitants, in_flight_max);
+            .arrived(arrival.flow, arrival.inhabitants, in_flight_max, now);
         let rate = arrival
             .rate
             .map(|(quota, rate)| (quota.share(policy.share), rate));
@@ -80,7 +80,7 @@ impl<R: SharedRate> PoolState<R> {
             None => self.endpoints.choose(policy, retry.tried, retry.draw, now),
         };
         let position = chosen.map_err(|refusal| self.refuse(refusal, None).refusal)?;
-        let flow = self.queue.readmitted(retry.flow, retry.inhabitants);
+        let flow = self.queue.readmitted(retry.flow, retry.inhabitants, now);
         let seats = self.endpoints.seats(policy, now);
         let run = self.queue.admit(flow, retry.cost.max(1), seats, now);
         // A request whose earlier attempts left its session's endpoint is counted as lost already.
@@ -197,24 +197,24 @@ impl<R: SharedRate> PoolState<R> {
         (outlook.seat > queue.wait_max).then_some((Refusal::WaitTooLong, None))
     }
 
-    /// What to answer to one whose time is over.
+    /// What to answer to one whose time is over, and that nothing but its rate held if that is `rated`.
     pub(super) fn expired(
         &mut self,
         policy: &PoolPolicy,
         waiter: &Waiter,
-        standing: Standing,
+        rated: Option<Timestamp>,
         now: Timestamp,
     ) -> Refused {
-        if let Standing::Rated(at) = standing {
-            let at = self.queue.rate_allows(waiter.flow, now).unwrap_or(at);
-            return Refused {
-                refusal: Refusal::TenantRate,
-                retry_after: Some(at - now),
-            };
-        }
+        let (refusal, retry_after) = match rated {
+            Some(at) => (Refusal::TenantRate, at - now),
+            None => (
+                Refusal::WaitExpired,
+                self.spread(policy, waiter.sequence, now),
+            ),
+        };
         Refused {
-            refusal: Refusal::WaitExpired,
-            retry_after: Some(self.spread(policy, waiter.sequence, now)),
+            refusal,
+            retry_after: Some(retry_after),
         }
     }
 

@@ -102,7 +102,7 @@ impl<R: SharedRate> Flow<R> {
     /// When its rate lets one through that has `ahead` others before it; none: it has no rate.
     pub(crate) fn rate_allows(&self, now: Timestamp, ahead: u64) -> Option<Timestamp> {
         let (quota, rate) = self.rate.as_ref()?;
-        Some(rate.with(|arrival_time| arrival_time.earliest(quota, now, ahead)))
+        Some(rate.earliest(quota, now, ahead))
     }
 
     /// The ticket that goes next.

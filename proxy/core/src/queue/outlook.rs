@@ -54,7 +54,7 @@ impl<R: SharedRate> FairQueue<R> {
         };
         let ahead = u64::from(flow.waiting);
         let rate = rate.map_or(Duration::ZERO, |(quota, rate)| {
-            rate.with(|arrival_time| arrival_time.earliest(&quota, now, ahead)) - now
+            rate.earliest(&quota, now, ahead) - now
         });
         let over =
             (u64::from(flow.in_flight) + ahead + 1).saturating_sub(u64::from(flow.in_flight_max));

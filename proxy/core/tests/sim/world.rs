@@ -1,0 +1,458 @@
+//! What happens: one random event per step, then everything that follows from it, then the checks.
+
+use std::time::Duration;
+
+use schleuse_core::{
+    Admission, Arrival, Class, EndpointId, Failure, Grant, Leave, Mode, Outcome, Quota, Refusal,
+    Retry, Slot, Ticket, Timestamp,
+};
+
+use crate::{
+    check,
+    fairness::Charge,
+    random::Random,
+    scene::{ADDRESSES, Held, Queued, Scene, Tenant, address, policy, quota},
+};
+
+const TENANTS: u64 = 8;
+
+/// Two pools and those who use them.
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) now: Timestamp,
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) scenes: Vec<Scene>,
+    /// Percent of the events that are arrivals; changes, so that queues fill and drain.
+    pressure: u64,
+    number: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mut tenants: Vec<Tenant> = (0..TENANTS)
+            .map(|number| Tenant::new(number, &mut random))
+            .collect();
+        for tenant in &mut tenants {
+            tenant.quota = quota(&mut random);
+            if let Some(quota) = &tenant.quota {
+                tenant.log.offer(quota, Timestamp::default());
+            }
+        }
+        let scenes = (0..2).map(|_| Scene::new(&mut random)).collect();
+        Self {
+            random,
+            now: Timestamp::default(),
+            tenants,
+            scenes,
+            pressure: 50,
+            number: 0,
+        }
+    }
+
+    pub(crate) fn step(&mut self) {
+        if self.random.percent(1) {
+            self.pressure = self.random.within(10..70);
+        }
+        let scene = self.random.index(self.scenes.len());
+        if self.random.percent(self.pressure) {
+            self.arrive();
+        } else {
+            match self.random.within(0..100) {
+                0..50 => self.depart(scene),
+                50..74 => self.pass(),
+                74..82 => self.leave(scene),
+                82..88 => self.stream(scene),
+                88..93 => self.operate(scene),
+                93..95 => self.scenes[scene].relist(&mut self.random, self.now),
+                95..97 => self.reload(scene),
+                _ => self.change_tenant(),
+            }
+        }
+        self.settle();
+    }
+
+    /// Everybody who can goes, then everything is looked at.
+    fn settle(&mut self) {
+        for (number, tenant) in self.tenants.iter_mut().enumerate() {
+            let mut queued = self.scenes.iter().flat_map(|scene| scene.queued.values());
+            tenant.changed &= queued.any(|queued| queued.tenant == number);
+        }
+        for scene in 0..self.scenes.len() {
+            self.dispatch(scene);
+            check::all(self, scene);
+        }
+    }
+
+    /// Everything ends; nothing may be left over.
+    pub(crate) fn finish(&mut self) {
+        for scene in 0..self.scenes.len() {
+            while !self.scenes[scene].held.is_empty() {
+                self.depart(scene);
+                self.settle();
+            }
+            let tickets: Vec<Ticket> = self.scenes[scene].queued.keys().copied().collect();
+            for ticket in tickets {
+                self.end(scene, ticket, Leave::Gone);
+                while !self.scenes[scene].held.is_empty() {
+                    self.depart(scene);
+                }
+            }
+            for stream in std::mem::take(&mut self.scenes[scene].streams) {
+                self.scenes[scene].pool.end_stream(stream);
+            }
+            check::empty(self, scene);
+        }
+    }
+}
+
+impl World {
+    /// A request of a random tenant, to its pool.
+    fn request(&mut self) -> Queued {
+        let tenant = self.random.index(self.tenants.len());
+        let scene = &self.scenes[self.tenants[tenant].pool];
+        let random = &mut self.random;
+        let preferred = random.percent(25).then(|| {
+            let number = u16::try_from(random.within(0..u64::from(ADDRESSES))).unwrap();
+            let endpoint = scene.pool.endpoint(address(number));
+            endpoint.unwrap_or(EndpointId::GONE)
+        });
+        self.number += 1;
+        Queued {
+            tenant,
+            class: random.pick(&[Class::New, Class::New, Class::Signed]),
+            client: random.within(0..4),
+            cost: random.pick(&[1, 1, 1, 4]),
+            bytes: random.within(0..2_000),
+            until: self.now + scene.policy.queue.wait_max,
+            number: self.number,
+            preferred,
+        }
+    }
+
+    fn arrive(&mut self) {
+        let (request, now) = (self.request(), self.now);
+        let tenant = &mut self.tenants[request.tenant];
+        let scene = &mut self.scenes[tenant.pool];
+        let arrival = Arrival {
+            flow: tenant.flow,
+            inhabitants: tenant.inhabitants,
+            class: request.class,
+            client: request.client,
+            cost: request.cost,
+            bytes: request.bytes,
+            in_flight_max: tenant.in_flight_max,
+            rate: tenant.quota.map(|quota| (quota, &tenant.rate)),
+            preferred: request.preferred,
+            draw: self.random.next(),
+        };
+        let seconds = expected_seconds(scene, tenant);
+        let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
+        let left = |tenant: &Tenant| quota.map(|quota| tenant.rate.get().remaining(&quota, now));
+        let before = left(tenant);
+        let admission = scene.pool.arrive(&scene.policy, now, &arrival);
+        if let Some(quota) = &quota {
+            tenant.log.offer(quota, now);
+        }
+        let latched = scene.latched.entry(tenant.flow).or_default();
+        latched.in_flight_max = match tenant.in_flight_max {
+            u32::MAX => u32::MAX,
+            limit => scene.policy.share.of(limit).max(1),
+        };
+        match admission {
+            Admission::Go(slot) => {
+                if quota.is_some() {
+                    self.count_taken(request.tenant);
+                }
+                self.hold(request.tenant, request.cost, seconds, slot);
+            }
+            Admission::Wait(waiting) => {
+                latched.quota = quota;
+                assert_eq!(waiting.until, request.until);
+                assert!(waiting.predicted <= scene.policy.queue.wait_max);
+                let old = scene.queued.insert(waiting.ticket, request);
+                assert!(old.is_none(), "a ticket was given out twice");
+                check::bounds(scene, tenant, &request, now);
+            }
+            Admission::Refuse(refused) => {
+                assert_eq!(before, left(tenant), "a refusal costs no token");
+                check::refusal(scene, tenant, &refused, now);
+            }
+        }
+    }
+
+    fn dispatch(&mut self, index: usize) {
+        loop {
+            let seconds: Vec<f64> = self
+                .tenants
+                .iter()
+                .map(|tenant| expected_seconds(&self.scenes[index], tenant))
+                .collect();
+            let draw = self.random.next();
+            let turns = check::turns(self, index);
+            let scene = &mut self.scenes[index];
+            let Some(grant) = scene.pool.dispatch(&scene.policy, self.now, draw) else {
+                return;
+            };
+            let Grant { ticket, slot } = grant;
+            let queued = scene.queued.remove(&ticket).expect("a live ticket");
+            scene.ended += 1;
+            let flow = self.tenants[queued.tenant].flow;
+            check::turn(scene, flow, &turns, &queued, &slot, self.now);
+            let latched = scene.latched.get(&flow);
+            if latched.is_some_and(|latched| latched.quota.is_some()) {
+                self.count_taken(queued.tenant);
+            }
+            self.hold_in(
+                index,
+                queued.tenant,
+                queued.cost,
+                seconds[queued.tenant],
+                slot,
+            );
+            check::fairness(self, index);
+        }
+    }
+
+    /// The tenant's rate let one through.
+    fn count_taken(&mut self, index: usize) {
+        let tenant = &mut self.tenants[index];
+        let quotas = self.scenes.iter().flat_map(|scene| {
+            let latched = scene.latched.get(&tenant.flow);
+            let own = tenant.quota.map(|quota| quota.share(scene.policy.share));
+            latched
+                .and_then(|latched| latched.quota)
+                .into_iter()
+                .chain(own)
+        });
+        let quotas: Vec<Quota> = quotas.collect();
+        tenant.log.take(&quotas, self.now);
+    }
+
+    fn hold(&mut self, tenant: usize, cost: u32, seconds: f64, slot: Slot) {
+        self.hold_in(self.tenants[tenant].pool, tenant, cost, seconds, slot);
+    }
+
+    fn hold_in(&mut self, index: usize, tenant: usize, cost: u32, seconds: f64, slot: Slot) {
+        let scene = &mut self.scenes[index];
+        check::seat(scene, &slot, self.now);
+        let flow = self.tenants[tenant].flow;
+        let charge = Charge::of(&scene.pool, flow, seconds, cost, self.now);
+        let number = self.number;
+        self.number += 1;
+        scene.meter.dispatched(number, charge);
+        scene.held.push(Held {
+            slot,
+            tenant,
+            cost,
+            number,
+        });
+    }
+
+    fn depart(&mut self, index: usize) {
+        let scene = &mut self.scenes[index];
+        if scene.held.is_empty() {
+            return;
+        }
+        let held = scene.held.swap_remove(self.random.index(scene.held.len()));
+        let outcome = match self.random.within(0..20) {
+            0 => Outcome::Failed(Failure::Reset),
+            1 => Outcome::Answered {
+                status: 503,
+                first_byte: Duration::from_millis(1),
+            },
+            2 => Outcome::Abandoned,
+            _ => Outcome::Answered {
+                status: 200,
+                first_byte: Duration::from_millis(self.random.within(0..300)),
+            },
+        };
+        let tried = [held.slot.endpoint];
+        scene.meter.departed(held.number, self.now);
+        scene
+            .pool
+            .depart(&scene.policy, held.slot, outcome, self.now);
+        let again = matches!(outcome, Outcome::Failed(_));
+        if again && scene.pool.retry_allowed(&scene.policy, &tried, self.now) {
+            self.retry(index, held.tenant, held.cost, &tried);
+        }
+    }
+
+    fn retry(&mut self, index: usize, tenant: usize, cost: u32, tried: &[EndpointId]) {
+        let scene = &mut self.scenes[index];
+        let retry = Retry {
+            flow: self.tenants[tenant].flow,
+            inhabitants: self.tenants[tenant].inhabitants,
+            cost,
+            tried,
+            preferred: None,
+            draw: self.random.next(),
+        };
+        let seconds = expected_seconds(scene, &self.tenants[tenant]);
+        match scene.pool.retry(&scene.policy, self.now, &retry) {
+            Ok(slot) => {
+                // It went before all who wait.
+                scene.meter.restart();
+                self.hold_in(index, tenant, cost, seconds, slot);
+            }
+            Err(refusal) => {
+                assert!(matches!(refusal, Refusal::PoolFull | Refusal::NoEndpoint));
+            }
+        }
+    }
+
+    /// Time passes, with everything that is due meanwhile.
+    fn pass(&mut self) {
+        let millis = self.random.pick(&[1, 10, 60, 400, 3_000]);
+        let target = self.now + Duration::from_micros(self.random.within(1..millis * 1_000));
+        while let Some((at, index)) = self.next_due()
+            && at <= target
+        {
+            self.now = self.now.max(at);
+            let scene = &mut self.scenes[index];
+            scene.pool.tick(&scene.policy, self.now);
+            self.dispatch(index);
+            let scene = &self.scenes[index];
+            let due = scene.pool.due(&scene.policy, self.now);
+            assert!(due.is_none_or(|due| due > self.now), "due again at once");
+        }
+        self.now = target;
+        for index in 0..self.scenes.len() {
+            // Nothing was due: nobody can have been able to go.
+            check::nobody_is_forgotten(self, index);
+        }
+        self.expire();
+    }
+
+    fn next_due(&self) -> Option<(Timestamp, usize)> {
+        let due = self.scenes.iter().enumerate().filter_map(|(index, scene)| {
+            let due = scene.pool.due(&scene.policy, self.now)?;
+            Some((due, index))
+        });
+        due.min()
+    }
+
+    /// Those whose time is over leave, most of them in time.
+    fn expire(&mut self) {
+        for index in 0..self.scenes.len() {
+            let late = self.scenes[index].queued.iter();
+            let mut late: Vec<(u64, Ticket)> = late
+                .filter(|(_, queued)| queued.until < self.now)
+                .map(|(ticket, queued)| (queued.number, *ticket))
+                .collect();
+            late.sort_unstable_by_key(|(number, _)| *number);
+            for (_, ticket) in late {
+                if self.random.percent(80) {
+                    self.end(index, ticket, Leave::Expired);
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, index: usize) {
+        let queued = self.scenes[index].queued.iter();
+        let mut tickets: Vec<(u64, Ticket)> = queued
+            .map(|(ticket, queued)| (queued.number, *ticket))
+            .collect();
+        tickets.sort_unstable_by_key(|(number, _)| *number);
+        if !tickets.is_empty() {
+            let (_, ticket) = tickets[self.random.index(tickets.len())];
+            self.end(index, ticket, Leave::Gone);
+        }
+    }
+
+    fn end(&mut self, index: usize, ticket: Ticket, why: Leave) {
+        let scene = &mut self.scenes[index];
+        let queued = scene.queued.remove(&ticket).unwrap();
+        let refused = scene.pool.leave(&scene.policy, ticket, self.now, why);
+        assert_eq!(refused.is_some(), why == Leave::Expired);
+        if let Some(refused) = refused {
+            let tenant = &self.tenants[queued.tenant];
+            check::refusal(scene, tenant, &refused, self.now);
+        }
+        let again = scene
+            .pool
+            .leave(&scene.policy, ticket, self.now, Leave::Expired);
+        assert_eq!(again, None, "a ticket ended twice");
+        scene.ended += 1;
+    }
+
+    fn stream(&mut self, index: usize) {
+        let scene = &mut self.scenes[index];
+        if !scene.streams.is_empty() && self.random.percent(50) {
+            let stream = scene
+                .streams
+                .swap_remove(self.random.index(scene.streams.len()));
+            scene.pool.end_stream(stream);
+        } else if !scene.held.is_empty() {
+            let held = scene.held.swap_remove(self.random.index(scene.held.len()));
+            match scene.pool.stream(&scene.policy, held.slot, self.now) {
+                Ok(stream) => {
+                    scene.meter.departed(held.number, self.now);
+                    scene.streams.push(stream);
+                }
+                Err(slot) => scene.held.push(Held { slot, ..held }),
+            }
+        }
+    }
+
+    /// An operator's wish, or a probe's result.
+    fn operate(&mut self, index: usize) {
+        let number = u16::try_from(self.random.within(0..u64::from(ADDRESSES))).unwrap();
+        let scene = &mut self.scenes[index];
+        if self.random.percent(50) {
+            let mode =
+                self.random
+                    .pick(&[Mode::Ready, Mode::Ready, Mode::Drain, Mode::Maintenance]);
+            scene.pool.set_mode(address(number), mode, self.now);
+        } else if let Some(id) = scene.pool.endpoint(address(number)) {
+            let ok = self.random.percent(70);
+            scene.pool.probed(&scene.policy, id, ok, self.now);
+        }
+    }
+
+    fn reload(&mut self, index: usize) {
+        let scene = &mut self.scenes[index];
+        let fair_by = scene.policy.queue.fair_by;
+        scene.policy = policy(&mut self.random);
+        if self.random.percent(60) {
+            scene.policy.queue.fair_by = fair_by;
+        }
+        scene.meter.restart();
+        scene.relist(&mut self.random, self.now);
+        for tenant in &mut self.tenants {
+            tenant.changed = true; // its share did
+        }
+    }
+
+    /// Another quota, limit, weight or pool.
+    fn change_tenant(&mut self) {
+        let index = self.random.index(self.tenants.len());
+        let tenant = &mut self.tenants[index];
+        tenant.changed = true;
+        match self.random.within(0..4) {
+            0 => {
+                tenant.quota = quota(&mut self.random);
+                if let Some(quota) = &tenant.quota {
+                    tenant.log.offer(quota, self.now);
+                }
+            }
+            1 => tenant.in_flight_max = self.random.pick(&[1, 3, u32::MAX]),
+            2 => tenant.inhabitants = self.random.pick(&[1, 7, 1_000, 50_000, 3_700_000]),
+            _ => tenant.pool = 1 - tenant.pool,
+        }
+    }
+}
+
+/// How long the flow's next request is expected to hold a seat.
+fn expected_seconds(scene: &Scene, tenant: &Tenant) -> f64 {
+    let own = scene.pool.flow(tenant.flow).map(|view| view.service_time);
+    let own = own.filter(|own| !own.is_zero());
+    let prior = || {
+        scene
+            .pool
+            .queue(&scene.policy, Timestamp::default())
+            .service_time
+    };
+    own.unwrap_or_else(prior).as_secs_f64()
+}

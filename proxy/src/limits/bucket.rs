@@ -214,6 +214,13 @@ mod tests {
     }
 
     #[test]
+    fn p30_no_clock_of_the_processor_is_in_the_tree() {
+        let lock = include_str!("../../../Cargo.lock");
+        assert!(lock.contains("name = \"governor\""));
+        assert!(!lock.contains("name = \"quanta\""), "who brings it?");
+    }
+
+    #[test]
     fn a_new_bucket_gives_its_burst_and_then_one_request_per_interval() {
         let (quota, mut bucket) = (quota(2.0, 5), Bucket::default());
         assert_eq!(drain(&mut bucket, &quota, SECOND), 5);

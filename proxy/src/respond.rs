@@ -3,7 +3,7 @@
 //! another tenant (BSI IT-Grundschutz APP.3.2.A12).
 //!
 //! A refusal must be cheap (≤ 20 µs of CPU): a flood of them is when the proxy has least time. So nothing is formatted
-//! that is not needed, and the connection stays open: a new one, with TLS, would cost a hundred times as much.
+//! that is not needed, and the connection stays open: a new one, with TLS, would cost many times as much.
 
 mod body;
 mod negotiate;

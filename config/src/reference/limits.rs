@@ -201,7 +201,7 @@ pub(super) const PROCESS_KEYS: &[KeyDoc] = &[
         "limits.clients_max",
         Kind::Integer(1_000, 100_000_000),
         DefaultValue::Value("1000000"),
-        "Client networks whose rate is remembered at once, about 100 bytes each. When the table is full, new ones share the limit of their /48, then /40 (IPv4 /24, /16).",
+        "Client networks whose rate is remembered at once, 36 bytes each. Read at start only. When the table is full, new ones share the limit of their /48, then /40 (IPv4 /24, /16).",
         "1000000",
     ),
     key(

@@ -2,7 +2,7 @@
 //!
 //! Admission and choice are one, because a free seat belongs to one endpoint: who admits first and chooses later finds
 //! the seat taken. For the same reason those who wait are let in here: [`PoolState::dispatch`] finds the seat, the
-//! [queue](crate::queue) says for whom.
+//! queue (`crate::queue`) says for whom.
 //!
 //! Who gets a request: the endpoint of its session while that one serves; otherwise the better of two random usable
 //! ones with a free seat, those already tried for this request last. When none is usable, all that the operator did not

@@ -36,7 +36,7 @@ struct Gauges {
     lag_max: Gauge,
 }
 
-/// The values of [`Gauges`].
+/// The values of the gauges.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     /// Memory of waiting requests, and its limit.

@@ -26,7 +26,8 @@ use crate::{
     endpoint::{EndpointId, EndpointView, Mode},
     health::HealthChange,
     queue::{
-        CORRECTION_INTERVAL, FairQueue,
+        FairQueue,
+        charge::CORRECTION_INTERVAL,
         flow::FlowKey,
         ticket::Ticket,
         view::{FlowView, QueueView},

@@ -10,8 +10,9 @@
 //! (kubernetes/kubernetes#95979). A flow is in exactly one place: in `ready` by (F, order of arrival), in `timed` by the
 //! time at which its rate lets the next one through, or in neither, waiting for one of its own to depart.
 //!
-//! It knows no endpoints: the pool finds the seat and asks here for whom. Every operation is O(log flows).
+//! Who stands where is decided in this file, who is charged what in `charge`. It knows no endpoints: the pool finds the seat and asks here for whom. Every operation is O(log flows).
 
+pub(crate) mod charge;
 pub(crate) mod flow;
 mod flows;
 mod heap;
@@ -23,8 +24,6 @@ mod service_time;
 pub(crate) mod ticket;
 pub(crate) mod view;
 mod virtual_time;
-
-use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
@@ -38,24 +37,13 @@ use heap::IndexedHeap;
 use load::Load;
 use policy::FairBy;
 pub(crate) use running::RunId;
-use running::{Run, Running};
+use running::Running;
 use service_time::ServiceTime;
 use ticket::{Line, List, Ticket, Tickets, Waiter};
-use virtual_time::{Virtual, Weight};
+use virtual_time::Virtual;
 
-/// How often those in flight are corrected; a slot may run away from its charge that long.
-pub(crate) const CORRECTION_INTERVAL: Duration = Duration::from_millis(250);
-/// No flow owes more than it would get in this time if all active flows wanted seats: a long outage of one tenant's
-/// requests must not lock it out for as long afterwards.
-const DEBT_MAX_MICROS: u64 = 15_000_000;
-/// The least weight, as a part of the active flows' mean: Gröde's seven people do not wait a minute behind Berlin.
-const WEIGHT_FLOOR_DIVISOR: u64 = 10;
-/// Departures that the average service time of a flow, and of a pool, remembers.
-const FLOW_MEMORY: u64 = 8;
-const POOL_MEMORY: u64 = 64;
-/// Flows looked at for forgetting with each arrival, and with each correction.
+/// Flows looked at for forgetting with each arrival.
 const FORGET_PER_ARRIVAL: usize = 2;
-const FORGET_PER_TICK: usize = 64;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug)]
@@ -157,17 +145,6 @@ impl<R: SharedRate> FairQueue<R> {
     pub(crate) fn somebody_ready(&mut self, now: Timestamp) -> bool {
         self.promote(now);
         !self.ready.is_empty()
-    }
-
-    /// A request got a seat without waiting.
-    pub(crate) fn admit(&mut self, index: u32, cost: u32, seats: u32, now: Timestamp) -> RunId {
-        let virtual_time = self.virtual_time;
-        self.change(index, |flow| {
-            if flow.waiting == 0 {
-                flow.finish = flow.finish.max(virtual_time);
-            }
-        });
-        self.charge(index, cost, seats, now)
     }
 
     /// A request waits; its flow's quota and rate from now on are these.
@@ -303,72 +280,6 @@ impl<R: SharedRate> FairQueue<R> {
         }
         Some((self.tickets.remove(index)?, rated))
     }
-
-    /// A seat is free again; `learn`: how long it was held says how long the next one will be.
-    pub(crate) fn finish(&mut self, id: RunId, learn: bool, seats: u32, now: Timestamp) {
-        let Some(run) = self.running.remove(id) else {
-            return;
-        };
-        let (held, limit) = (now - run.started, self.finish_max(seats));
-        if learn {
-            self.service_time.record(held, POOL_MEMORY);
-        }
-        self.change(run.flow, |flow| {
-            flow.in_flight = flow.in_flight.saturating_sub(1);
-            flow.finish = flow.finish.corrected(run.charged, run.used(now)).min(limit);
-            if learn {
-                flow.service_time.record(held, FLOW_MEMORY);
-            }
-        });
-        self.settle(run.flow, now);
-    }
-
-    /// Charges those in flight that run longer than they were charged for.
-    pub(crate) fn correct(&mut self, seats: u32, now: Timestamp) {
-        self.corrected = now;
-        let limit = self.finish_max(seats);
-        for run in self.running.iter_mut() {
-            let used = run.used(now);
-            if used <= run.charged {
-                continue;
-            }
-            if let Some(flow) = self.flows.get_mut(run.flow) {
-                flow.finish = flow.finish.corrected(run.charged, used).min(limit);
-                if flow.standing == Standing::Ready
-                    && let Some(key) = key(self.fair_by, flow, &self.tickets)
-                {
-                    self.ready.set(run.flow, key);
-                }
-            }
-            run.charged = used;
-        }
-        self.flows.forget(FORGET_PER_TICK, self.virtual_time);
-    }
-
-    /// Takes over what fairness follows; debts keep their worth in seat-seconds.
-    pub(crate) fn set_fair_by(&mut self, fair_by: FairBy, now: Timestamp) {
-        if self.fair_by == fair_by {
-            return;
-        }
-        self.fair_by = fair_by;
-        for run in self.running.iter_mut() {
-            if let Some(flow) = self.flows.get(run.flow) {
-                let (old, new) = (flow.weight, fair_by.weight(flow.inhabitants));
-                run.charged = run.charged.rescaled(old, new);
-                run.price = run.price.rescaled(old, new);
-            }
-        }
-        let virtual_time = self.virtual_time;
-        for index in self.flows.indices() {
-            self.change(index, |flow| {
-                let (old, new) = (flow.weight, fair_by.weight(flow.inhabitants));
-                let debt = flow.finish.since(virtual_time).rescaled(old, new);
-                flow.finish = flow.finish.min(virtual_time) + debt;
-                flow.weight = new;
-            });
-            self.settle(index, now);
-        }
-    }
 }
 
 /// Where a flow stands among those that are ready.
@@ -463,39 +374,5 @@ impl<R: SharedRate> FairQueue<R> {
             flow.work -= work;
             flow.bytes -= bytes;
         });
-    }
-
-    /// V follows to the flow's F, and F grows by what the seat is expected to be held.
-    fn charge(&mut self, index: u32, cost: u32, seats: u32, now: Timestamp) -> RunId {
-        self.change(index, |flow| flow.in_flight += 1);
-        let load = self.load;
-        let prior = self.service_time.or(ServiceTime::UNKNOWN);
-        let (mut price, mut charged) = (Weight::from_thousandths(0).price(), <_>::default());
-        if let Some(flow) = self.flows.get(index) {
-            let floor = load.active_weight / load.active.max(1) / WEIGHT_FLOOR_DIVISOR;
-            let weight = flow.weight.thousandths().max(floor);
-            price = Weight::from_thousandths(weight).price();
-            let expected = flow.service_time.or(prior).micros();
-            charged = price.of(expected.saturating_mul(u64::from(cost)));
-            self.virtual_time = self.virtual_time.max(flow.finish);
-        }
-        let limit = self.finish_max(seats);
-        self.change(index, |flow| {
-            flow.finish = (flow.finish + charged).min(limit);
-        });
-        self.settle(index, now);
-        self.running.insert(Run {
-            flow: index,
-            cost,
-            price,
-            charged,
-            started: now,
-        })
-    }
-
-    /// V + 15 s · C / W.
-    fn finish_max(&self, seats: u32) -> Virtual {
-        let weight = Weight::from_thousandths(self.load.active_weight);
-        self.virtual_time + weight.price().of(DEBT_MAX_MICROS * u64::from(seats))
     }
 }

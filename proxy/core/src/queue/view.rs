@@ -3,7 +3,8 @@
 use std::{ops::Range, time::Duration};
 
 use super::{
-    CORRECTION_INTERVAL, FairQueue,
+    FairQueue,
+    charge::CORRECTION_INTERVAL,
     flow::{Flow, FlowKey, Standing},
     service_time::ServiceTime,
 };

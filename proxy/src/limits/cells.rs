@@ -41,7 +41,10 @@ impl Sets {
         let mut found = Found::Full;
         for (way, [head, full_at]) in self.0[set].iter().enumerate() {
             if *full_at <= now {
-                found = Found::Free(set * WAYS + way);
+                // The first free one, so that most lookups end in the set's first cache line.
+                if found == Found::Full {
+                    found = Found::Free(set * WAYS + way);
+                }
             } else if head >> 32 == u64::from(tag_of(hash)) {
                 return Found::Live(set * WAYS + way);
             }

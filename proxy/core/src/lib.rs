@@ -9,7 +9,8 @@
 //!
 //! Where a request goes: [`pool`] (read first) admits and chooses in one event; [`endpoint`] is what it
 //! knows, [`ejection`], [`health`] and [`retry`] are what it decides by, with the load in `balance`, `ewma` and
-//! `slow_start`; [`affinity`] is how a session finds its endpoint again.
+//! `slow_start`; [`affinity`] is how a session finds its endpoint again. Whose turn it is when a seat comes free: `queue`;
+//! how often a tenant may ask: [`rate`]; this process's part of a limit: `fraction`.
 //!
 //! How many replicas a pool should have: [`scale`].
 

@@ -33,6 +33,7 @@ pub mod refusal;
 pub mod register;
 mod request_key;
 pub mod retry;
+mod ring;
 pub mod routes;
 pub mod scale;
 mod slow_start;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::{Timestamp, ring::Ring};
 
 /// Buckets of a window: the window's end is off by at most a tenth.
 const BUCKETS: usize = 10;
@@ -22,9 +22,7 @@ pub(crate) struct Counts {
 /// Ring of buckets; its length is an argument, so that a reload may change it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
-    buckets: [Counts; BUCKETS],
-    /// Number of the newest bucket since the start of time.
-    newest: u64,
+    buckets: Ring<Counts, BUCKETS>,
     /// Width of a bucket in microseconds, as of the last call.
     width: u64,
 }
@@ -33,18 +31,16 @@ impl Window {
     /// Adds to the bucket of `now`. An earlier `now` than before counts into the newest bucket.
     pub(crate) fn add(&mut self, length: Duration, now: Timestamp, counts: Counts) {
         self.advance(length, now);
-        let position = position(self.newest);
-        if let Some(bucket) = self.buckets.get_mut(position) {
-            bucket.events = bucket.events.saturating_add(counts.events);
-            bucket.marked = bucket.marked.saturating_add(counts.marked);
-        }
+        let bucket = self.buckets.slot_mut(self.buckets.newest());
+        bucket.events = bucket.events.saturating_add(counts.events);
+        bucket.marked = bucket.marked.saturating_add(counts.marked);
     }
 
     /// What happened within the last `length`.
     pub(crate) fn sum(&mut self, length: Duration, now: Timestamp) -> Counts {
         self.advance(length, now);
         self.buckets
-            .iter()
+            .slots()
             .fold(Counts::default(), |sum, bucket| Counts {
                 events: sum.events.saturating_add(bucket.events),
                 marked: sum.marked.saturating_add(bucket.marked),
@@ -53,36 +49,20 @@ impl Window {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.buckets = [Counts::default(); BUCKETS];
+        self.buckets.clear();
     }
 
     fn advance(&mut self, length: Duration, now: Timestamp) {
-        let micros = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-        let width = (micros / BUCKETS as u64).max(1);
+        let width = Ring::<Counts, BUCKETS>::width(length);
         let current = now.as_micros() / width;
-        if width != self.width {
-            // Old buckets cannot be cut to the new width; a changed length starts afresh.
-            self.clear();
-            (self.width, self.newest) = (width, current);
-            return;
-        }
-        let passed = current.saturating_sub(self.newest);
-        if passed >= BUCKETS as u64 {
-            self.clear();
+        if width == self.width {
+            self.buckets.advance(current);
         } else {
-            for number in self.newest..current {
-                if let Some(bucket) = self.buckets.get_mut(position(number + 1)) {
-                    *bucket = Counts::default();
-                }
-            }
+            // Old buckets cannot be cut to the new width; a changed length starts afresh.
+            self.width = width;
+            self.buckets.restart(current);
         }
-        self.newest = self.newest.max(current);
     }
-}
-
-/// Where the bucket with this number lies in the ring.
-fn position(number: u64) -> usize {
-    usize::try_from(number % BUCKETS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::number::real;
-use crate::Timestamp;
+use crate::{Timestamp, ring::Ring};
 
 /// Arrivals are counted per slice of this length, and a decision is due after each.
 pub const SLICE: Duration = Duration::from_millis(250);
@@ -96,23 +96,11 @@ impl ArrivalEvidence {
 }
 
 /// The last 64 seconds of arrivals of one pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Arrivals {
-    slices: [u32; SLICES],
-    /// Number of the newest slice since the start of time.
-    newest: u64,
+    slices: Ring<u32, SLICES>,
     /// Number of the first slice that was observed; none: nothing was, or what was is no longer to be trusted.
     first: Option<u64>,
-}
-
-impl Default for Arrivals {
-    fn default() -> Self {
-        Self {
-            slices: [0; SLICES],
-            newest: 0,
-            first: None,
-        }
-    }
 }
 
 impl Arrivals {
@@ -122,8 +110,8 @@ impl Arrivals {
     pub fn add(&mut self, count: u64, from: Timestamp, to: Timestamp) {
         let (from, to) = (from.as_micros(), to.as_micros());
         let last = to.saturating_sub(1).max(from) / SLICE_MICROS;
-        self.advance(last);
-        let oldest = self.newest.saturating_sub(SLICES as u64 - 1);
+        self.slices.advance(last);
+        let oldest = self.slices.newest().saturating_sub(SLICES as u64 - 1);
         let start = (from / SLICE_MICROS).max(oldest);
         self.first = Some(self.first.map_or(start, |first| first.min(start)));
         let until =
@@ -136,23 +124,22 @@ impl Arrivals {
                 until((slice + 1).saturating_mul(SLICE_MICROS))
             };
             // Before `from` nothing arrived; `begins` of the first slice is 0 unless older slices were left out.
-            if let Some(counted) = self.slices.get_mut(position(slice)) {
-                let more = u32::try_from(ends.saturating_sub(begins)).unwrap_or(u32::MAX);
-                *counted = counted.saturating_add(more);
-            }
+            let more = u32::try_from(ends.saturating_sub(begins)).unwrap_or(u32::MAX);
+            let counted = self.slices.slot_mut(slice);
+            *counted = counted.saturating_add(more);
         }
     }
 
     /// Observation was interrupted: what was before says nothing about growth.
     pub fn interrupt(&mut self) {
-        self.slices = [0; SLICES];
+        self.slices.clear();
         self.first = None;
     }
 
     /// What the complete slices before `now` say; the lines are fitted over `window`.
     pub fn evidence(&mut self, window: Duration, now: Timestamp) -> ArrivalEvidence {
         let current = now.as_micros() / SLICE_MICROS;
-        self.advance(current);
+        self.slices.advance(current);
         let Some(observed) = self
             .first
             .map(|first| current.saturating_sub(first))
@@ -202,22 +189,7 @@ impl Arrivals {
     fn before(&self, end: u64, slices: usize) -> impl Iterator<Item = u32> + '_ {
         (1..=slices.min(SLICES - 1) as u64)
             .map_while(move |age| end.checked_sub(age))
-            .map(|slice| self.slices.get(position(slice)).copied().unwrap_or(0))
-    }
-
-    /// Makes room up to `slice`; an earlier one than the newest changes nothing.
-    fn advance(&mut self, slice: u64) {
-        let passed = slice.saturating_sub(self.newest);
-        if passed >= SLICES as u64 {
-            self.slices = [0; SLICES];
-        } else {
-            for number in self.newest + 1..=slice {
-                if let Some(counted) = self.slices.get_mut(position(number)) {
-                    *counted = 0;
-                }
-            }
-        }
-        self.newest = self.newest.max(slice);
+            .map(|slice| self.slices.slot(slice))
     }
 }
 
@@ -228,11 +200,6 @@ fn share(count: u64, part: u64, whole: u64) -> u64 {
     }
     let product = u128::from(count) * u128::from(part.min(whole));
     u64::try_from(product / u128::from(whole)).unwrap_or(u64::MAX)
-}
-
-/// Where the slice with this number lies in the ring.
-fn position(slice: u64) -> usize {
-    usize::try_from(slice % SLICES as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -5,16 +5,14 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::{Timestamp, ring::Ring};
 
 const BUCKETS: usize = 16;
 
 /// A sliding maximum; its length is an argument, so that a reload may change it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peaks {
-    buckets: [u32; BUCKETS],
-    /// Number of the newest bucket since the start of time.
-    newest: u64,
+    buckets: Ring<u32, BUCKETS>,
     /// Width of a bucket in microseconds, as of the last call.
     width: u64,
 }
@@ -23,47 +21,32 @@ impl Peaks {
     /// Notes a value.
     pub(crate) fn record(&mut self, length: Duration, now: Timestamp, value: u32) {
         self.advance(length, now);
-        if let Some(bucket) = self.buckets.get_mut(position(self.newest)) {
-            *bucket = value.max(*bucket);
-        }
+        self.note(value);
     }
 
     /// The greatest value of the last `length`; 0 when there is none.
     pub(crate) fn greatest(&mut self, length: Duration, now: Timestamp) -> u32 {
         self.advance(length, now);
-        self.buckets.iter().copied().max().unwrap_or(0)
+        self.buckets.slots().max().unwrap_or(0)
+    }
+
+    fn note(&mut self, value: u32) {
+        let bucket = self.buckets.slot_mut(self.buckets.newest());
+        *bucket = value.max(*bucket);
     }
 
     fn advance(&mut self, length: Duration, now: Timestamp) {
-        let micros = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-        let width = (micros / BUCKETS as u64).max(1);
-        if width != self.width {
-            let greatest = self.buckets.iter().copied().max().unwrap_or(0);
-            self.buckets = [0; BUCKETS];
-            (self.width, self.newest) = (width, now.as_micros() / width);
-            if let Some(bucket) = self.buckets.get_mut(position(self.newest)) {
-                *bucket = greatest;
-            }
-            return;
-        }
+        let width = Ring::<u32, BUCKETS>::width(length);
         let current = now.as_micros() / width;
-        let passed = current.saturating_sub(self.newest);
-        if passed >= BUCKETS as u64 {
-            self.buckets = [0; BUCKETS];
+        if width == self.width {
+            self.buckets.advance(current);
         } else {
-            for number in self.newest..current {
-                if let Some(bucket) = self.buckets.get_mut(position(number + 1)) {
-                    *bucket = 0;
-                }
-            }
+            let greatest = self.buckets.slots().max().unwrap_or(0);
+            self.width = width;
+            self.buckets.restart(current);
+            self.note(greatest);
         }
-        self.newest = self.newest.max(current);
     }
-}
-
-/// Where the bucket with this number lies in the ring.
-fn position(number: u64) -> usize {
-    usize::try_from(number % BUCKETS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

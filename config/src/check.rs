@@ -31,6 +31,7 @@ pub(crate) fn check(
     let _version = file.choice("version", report);
     let workers = file.optional_integer("workers", report);
     let drain_max = file.duration("drain_max", report);
+    let state_directory = process::read_state_directory(&file, sources, report);
     let mut claimed = listeners::Claimed::default();
     let listeners = listeners::read(&file, &mut claimed, sources, report);
     let admin = listeners::read_admin(&file, &mut claimed, sources, report);
@@ -57,6 +58,7 @@ pub(crate) fn check(
         trusted_proxies,
         workers: workers.and_then(|workers| usize::try_from(workers).ok()),
         drain_max,
+        state_directory,
         client,
         routes,
         register,

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub workers: Option<usize>,
     /// How long requests in flight may take after SIGTERM. A limit, not a delay.
     pub drain_max: Duration,
+    /// Where learnt values outlive the process, absolute; none: that of the environment, if any.
+    pub state_directory: Option<PathBuf>,
     /// Limits and deadlines of a client's connection.
     pub client: ClientPolicy,
     /// Host, path, query, cookie and header to service, tenant and pool.

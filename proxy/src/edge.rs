@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     affinity::AffinityKeys,
+    autoscale::Autoscale,
     clock,
     limits::Limits,
     metrics::Metrics,
@@ -83,6 +84,8 @@ pub struct Edge {
     pub leases: Leases,
     /// What each pool needs.
     pub signals: Arc<SignalBoard>,
+    /// What decides that.
+    pub autoscale: Autoscale,
     /// Requests in flight; stopping waits for them.
     pub requests: TaskTracker,
     leaving: AtomicBool,
@@ -116,6 +119,7 @@ impl Edge {
             metrics,
             leases: Leases::default(),
             signals: Arc::default(),
+            autoscale: Autoscale::default(),
             requests: TaskTracker::new(),
             leaving: AtomicBool::new(false),
             broken: AtomicBool::new(false),

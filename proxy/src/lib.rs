@@ -9,6 +9,7 @@ pub mod admin_view;
 pub mod admit;
 pub mod affinity;
 pub mod app;
+pub mod autoscale;
 pub mod blocking_client;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,7 @@
 
 mod held;
 mod pool;
+mod sample;
 mod tenant;
 mod waiters;
 

@@ -75,6 +75,7 @@ impl DrainThenStop {
             },
             name = signals.next() => log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),
         }
+        self.edge.autoscale.stop().await;
         log::event(Level::Info, "stopped", &[]);
     }
 }

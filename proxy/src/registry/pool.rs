@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
 };
@@ -43,6 +43,9 @@ const FLOWS_PER_LOOK: usize = 256;
 #[derive(Debug)]
 pub struct Pool {
     name: String,
+    /// Its counters start here.
+    pub(super) born: Timestamp,
+    pub(super) starts_failed: AtomicU64,
     /// What happened since the start.
     pub counts: PoolCounts,
     pub(super) guarded: Mutex<Guarded>,
@@ -87,6 +90,8 @@ impl Pool {
     ) -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
             name: config.name.clone(),
+            born: clock::now(),
+            starts_failed: AtomicU64::new(0),
             counts: PoolCounts::default(),
             guarded: Mutex::new(Guarded {
                 state: PoolState::new(),

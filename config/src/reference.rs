@@ -8,6 +8,7 @@ mod document;
 mod limits;
 mod pools;
 mod services;
+mod sources;
 mod top;
 
 use std::{collections::HashMap, fmt, sync::LazyLock, time::Duration};
@@ -125,6 +126,7 @@ static KEYS: LazyLock<Vec<KeyDoc>> = LazyLock::new(|| {
         services::KEYS,
         limits::SERVICE_KEYS,
         pools::KEYS,
+        sources::KEYS,
         limits::POOL_KEYS,
         limits::PROCESS_KEYS,
         top::LAST_KEYS,

@@ -48,6 +48,20 @@ impl Node<'_> {
 
 /// Parses the one document of `text`; none: not YAML, or nothing in it, which was noted.
 pub(crate) fn parse<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> {
+    let root = parse_value(text, report)?.filter(|root| !root.is_null());
+    if root.is_none() {
+        report.wrong(
+            Place::default(),
+            "",
+            "is empty",
+            "a config starts with `version: 1`",
+        );
+    }
+    root
+}
+
+/// The same, whatever it is and whether there is anything; the outer none: not YAML, which was noted.
+pub(crate) fn parse_value<'t>(text: &'t str, report: &mut Report) -> Option<Option<Node<'t>>> {
     let mut options =
         granit_parser::options! { emit_unresolved_aliases: true, disallow_directives: true };
     options.set_emit_comments(false);
@@ -67,16 +81,7 @@ pub(crate) fn parse<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> 
         };
         outcome?;
     }
-    if builder.root.as_ref().is_none_or(Node::is_null) {
-        report.wrong(
-            Place::default(),
-            "",
-            "is empty",
-            "a config starts with `version: 1`",
-        );
-        return None;
-    }
-    builder.root
+    Some(builder.root)
 }
 
 fn place(mark: &Marker) -> Place {

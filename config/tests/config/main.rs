@@ -9,5 +9,6 @@ mod crosschecks;
 mod examples;
 mod laws;
 mod register;
+mod sources;
 mod tls;
 mod traps;

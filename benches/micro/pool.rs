@@ -2,11 +2,17 @@
 //!
 //! The naive rival is least-in-flight over shared counters in a locked map by address: no ejection, no session, no budget.
 
-use std::{collections::HashMap, hint::black_box, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    cell::Cell, collections::HashMap, hint::black_box, net::SocketAddr, rc::Rc, sync::Mutex,
+    time::Duration,
+};
 
 use divan::Bencher;
 use schleuse_benches::inputs::generator;
-use schleuse_core::{Admission, Outcome, PoolPolicy, PoolState, Timestamp};
+use schleuse_core::{
+    Admission, Arrival, ArrivalTime, Class, FlowKey, Outcome, PoolPolicy, PoolState, TenantId,
+    Timestamp,
+};
 
 fn main() {
     divan::main();
@@ -23,13 +29,28 @@ fn addresses(count: u16) -> Vec<SocketAddr> {
 #[divan::bench(args = ENDPOINTS)]
 fn arrive_and_depart(bencher: Bencher<'_, '_>, endpoints: u16) {
     let policy = PoolPolicy::default();
-    let mut pool = PoolState::new();
+    let mut pool: PoolState<Rc<Cell<ArrivalTime>>> = PoolState::new();
     pool.set_endpoints(&policy, &addresses(endpoints), Timestamp::default());
     let mut rng = generator();
     let mut now = Timestamp::default();
     bencher.bench_local(|| {
         now = now + Duration::from_micros(50);
-        match pool.arrive(&policy, now, rng.u64(..), &[], None) {
+        let arrival = Arrival {
+            flow: FlowKey {
+                service: 0,
+                tenant: TenantId::BUND,
+            },
+            inhabitants: 1,
+            class: Class::New,
+            client: 0,
+            cost: 1,
+            bytes: 0,
+            in_flight_max: u32::MAX,
+            rate: None,
+            preferred: None,
+            draw: rng.u64(..),
+        };
+        match pool.arrive(&policy, now, &arrival) {
             Admission::Go(slot) => {
                 let outcome = Outcome::Answered {
                     status: 200,
@@ -38,7 +59,7 @@ fn arrive_and_depart(bencher: Bencher<'_, '_>, endpoints: u16) {
                 pool.depart(&policy, slot, black_box(outcome), now);
                 true
             }
-            Admission::Refuse(_) => false,
+            Admission::Wait(_) | Admission::Refuse(_) => false,
         }
     });
 }

@@ -42,7 +42,7 @@ pub(crate) fn check(
     let clients_max = process::read_clients_max(&file, report);
     let mut pools = pools::read(&file, overload.held_bytes_max, sources, report);
     let tenants = tenants::read(&file, sources, report);
-    let services = services::read(&file, &pools, &trusted_proxies, report);
+    let services = services::read(&file, &tenants, &pools, &trusted_proxies, report);
     pools::warn_of_unused(&pools, &services, report);
     queue::settle_wait_max(&mut pools, &services, report);
     tenants::warn_of_useless_weights(&tenants, &pools, report);

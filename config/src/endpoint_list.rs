@@ -47,10 +47,10 @@ fn read(path: &Path, sources: &mut Sources, report: &mut Report) -> Option<Vec<S
     let text = text::decode(path, &bytes, report)?;
     let root = tree::parse_value(&text, report)?;
     let remedy = "write a list, as [\"10.0.0.1:8080\"]; [] for none";
-    let Some(root) = root.filter(|root| !root.is_null()) else {
+    if root.is_null() {
         report.wrong(whole, "", "is empty", remedy);
         return None;
-    };
+    }
     let Value::Sequence(items) = &root.value else {
         report.wrong(root.place, "", "is not a list", remedy);
         return None;

@@ -37,12 +37,12 @@ pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
 pub use snapshot::{
     AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
-    ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, FairBy,
-    HeaderPart, HeaderValue, Health, Isolation, Listener, Over, Overload, Pool, PoolTimeouts,
-    ProcessTemplate, QueuePolicy, RATE_PER_SECOND_MAX, Scale, ScaleWay, Service, ServiceLimits,
-    Snapshot, TenantLimit, Webhook, WebhookSecret, Weights,
+    ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, HeaderPart,
+    HeaderValue, Health, Isolation, Listener, Over, Overload, Pool, PoolTimeouts, ProcessTemplate,
+    RATE_PER_SECOND_MAX, Scale, ScaleWay, Service, ServiceLimits, Snapshot, TenantLimit, Webhook,
+    WebhookSecret, Weights,
 };
-pub use units::{spell_duration, spell_rate, spell_size};
+pub use units::{read_duration, spell_duration, spell_rate, spell_size};
 
 /// Where a config is looked for when none is named, in this order.
 pub const DEFAULT_PATHS: [&str; 2] = ["schleuse.yaml", "/etc/schleuse/schleuse.yaml"];

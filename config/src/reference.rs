@@ -16,8 +16,8 @@ use std::{collections::HashMap, fmt, sync::LazyLock, time::Duration};
 pub use document::document;
 
 use crate::{
-    snapshot::RATE_PER_SECOND_MAX,
-    units::{BURST_REQUESTS_MAX, RATE_PER_HOUR_MIN, spell_duration, spell_rate, spell_size},
+    snapshot::{RATE_PER_SECOND_MAX, RATE_PER_SECOND_MIN},
+    units::{BURST_REQUESTS_MAX, spell_duration, spell_rate, spell_size},
 };
 
 /// One key.
@@ -112,7 +112,7 @@ impl fmt::Display for Kind {
             Self::RequestRate => range(
                 f,
                 "requests per time",
-                &format!("{RATE_PER_HOUR_MIN}/h"),
+                &spell_rate(RATE_PER_SECOND_MIN),
                 &spell_rate(RATE_PER_SECOND_MAX),
             ),
             Self::Burst => write!(f, "whole number, 1 to {BURST_REQUESTS_MAX}, or duration"),

@@ -16,9 +16,9 @@ pub use sources::{
     Discovery, Dns, DnsQuestion, ProcessTemplate, Scale, ScaleWay, Webhook, WebhookSecret,
 };
 
+pub(crate) use limits::RATE_PER_SECOND_MIN;
 pub use limits::{
-    Burst, ClientLimit, Cost, FairBy, Over, Overload, QueuePolicy, RATE_PER_SECOND_MAX,
-    ServiceLimits, TenantLimit,
+    Burst, ClientLimit, Cost, Over, Overload, RATE_PER_SECOND_MAX, ServiceLimits, TenantLimit,
 };
 
 /// The whole configuration, checked and indexed.
@@ -268,10 +268,6 @@ pub struct Pool {
     pub scale: Option<Scale>,
     /// What the core decides by.
     pub policy: PoolPolicy,
-    /// How requests wait for a seat.
-    pub queue: QueuePolicy,
-    /// Tunnels and other streams per endpoint, beside the seats.
-    pub streams_max: u32,
     /// Connections per endpoint, idle and active, over all workers.
     pub connections_max: u32,
     /// Deadlines towards the endpoint.

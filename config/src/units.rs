@@ -8,9 +8,7 @@ mod rate;
 use std::time::Duration;
 
 pub use rate::spell_rate;
-pub(crate) use rate::{
-    BURST_REQUESTS_MAX, RATE_PER_HOUR_MIN, parse_burst, parse_request_rate, spell_decimal,
-};
+pub(crate) use rate::{BURST_REQUESTS_MAX, parse_burst, parse_request_rate, spell_decimal};
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +47,15 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, Fault> {
             .ok_or_else(|| too_large(text)),
         Err(fault) => Err(fault.unwrap_or_else(|| duration_fault(text, number, unit))),
     }
+}
+
+/// A duration as the config has them, for tools beside it.
+///
+/// # Errors
+///
+/// What is wrong and what to write instead.
+pub fn read_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|Fault { wrong, remedy }| format!("{wrong}; {remedy}"))
 }
 
 /// A whole number of `B`, `KiB`, `MiB` or `GiB`.

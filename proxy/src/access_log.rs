@@ -52,6 +52,8 @@ pub struct Line<'r> {
     pub duration: Duration,
     /// Last attempt's start to the head of its answer.
     pub first_byte: Option<Duration>,
+    /// How long it waited for a seat; none: it did not.
+    pub waited: Option<Duration>,
 }
 
 /// Writes a request's line.
@@ -91,6 +93,9 @@ fn compose(out: &mut Vec<u8>, policy: &AccessLog, line: &Line<'_>) {
     }
     number(out, b",\"sent_bytes\":", line.sent_bytes);
     micros(out, b",\"duration_ms\":", line.duration);
+    if let Some(waited) = line.waited {
+        micros(out, b",\"waited_ms\":", waited);
+    }
     if let Some(first_byte) = line.first_byte {
         micros(out, b",\"first_byte_ms\":", first_byte);
     }

@@ -4,6 +4,8 @@
 //! are busy. Its answers are JSON; `routes` has the table of them, `docs/admin.md` and `docs/openapi.yaml` explain it.
 
 mod authorization;
+mod leases;
+mod query;
 mod reply;
 mod routes;
 mod tenants;
@@ -114,12 +116,15 @@ impl Admin {
             Resource::Reload => self.reload().await,
             Resource::Tenants => match Page::parse(query) {
                 Ok(page) => Reply::json(200, &tenants::page(&self.edge.live(), &page)),
-                Err(wrong) => Reply::problem(400, wrong),
+                Err(wrong) => Reply::problem(400, &wrong),
             },
             Resource::Tenant => match tenants::tenant(&self.edge.live(), name) {
                 Some(tenant) => Reply::json(200, &tenant),
                 None => Reply::problem(404, "no place or region has this key"),
             },
+            Resource::GrantLease => leases::grant(&self.edge, name, query),
+            Resource::RevokeLease => leases::revoke(&self.edge, name),
+            Resource::Leases => leases::list(&self.edge),
             Resource::Pools => Reply::json(200, &view::pools(&self.edge)),
             Resource::Pool => match view::pool(&self.edge, name) {
                 Some(pool) => Reply::json(200, &pool),
@@ -146,9 +151,10 @@ impl Admin {
 
     fn metrics(&self) -> Reply {
         let live = self.edge.live();
-        let pools = live.pools.iter().zip(&live.snapshot.pools);
-        let gauges = pools.map(|(pool, config)| (pool.name(), view::gauges(pool, config)));
+        let pools = live.pools.iter();
+        let gauges = pools.map(|pool| (pool.name(), view::gauges(pool)));
         self.edge.metrics.pools.set(gauges);
+        self.edge.limits.measure(&live.snapshot.overload);
         match self.edge.metrics.encode() {
             Ok(text) => Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => Reply::problem(500, &error.to_string()),

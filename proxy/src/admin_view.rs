@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use schleuse_config::Pool as PoolConfig;
 use schleuse_core::Mode;
 
 use crate::{
@@ -55,7 +54,7 @@ impl From<Rejected> for RejectedStatus {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
     bytes
         .iter()
@@ -134,7 +133,21 @@ pub struct PoolView {
     retries: u64,
     retries_denied: u64,
     affinity_lost: u64,
+    /// Where the endpoints come from; none: from the config.
+    source: Option<SourceStatus>,
     endpoints: Vec<EndpointStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceStatus {
+    /// `dns`, `file` or `process`.
+    kind: &'static str,
+    /// Whether it has said anything under this config.
+    answered: bool,
+    /// Seconds since it did; before that, since it was asked first.
+    age_seconds: f64,
+    /// Why it has not since.
+    problem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -158,27 +171,21 @@ struct EndpointStatus {
 /// All pools.
 pub fn pools(edge: &Edge) -> Vec<PoolView> {
     let live = edge.live();
-    live.pools
-        .iter()
-        .zip(&live.snapshot.pools)
-        .map(|(pool, config)| describe(pool, config))
-        .collect()
+    live.pools.iter().map(|pool| describe(pool)).collect()
 }
 
 /// One pool.
 pub fn pool(edge: &Edge, name: &str) -> Option<PoolView> {
     let live = edge.live();
-    let mut pools = live.pools.iter().zip(&live.snapshot.pools);
-    pools
-        .find(|(pool, _)| pool.name() == name)
-        .map(|(pool, config)| describe(pool, config))
+    let pool = live.pools.iter().find(|pool| pool.name() == name)?;
+    Some(describe(pool))
 }
 
-fn describe(pool: &Pool, config: &PoolConfig) -> PoolView {
+fn describe(pool: &Pool) -> PoolView {
     let totals = pool.totals();
     let now = clock::now();
     let endpoints = pool
-        .views(config)
+        .views()
         .into_iter()
         .map(|(view, connections)| EndpointStatus {
             address: view.address.to_string(),
@@ -208,15 +215,26 @@ fn describe(pool: &Pool, config: &PoolConfig) -> PoolView {
         retries: totals.retries,
         retries_denied: totals.retries_denied,
         affinity_lost: totals.affinity_lost,
+        source: pool.source().map(|status| SourceStatus {
+            kind: status.source,
+            answered: status.answered,
+            age_seconds: status.age.as_secs_f64(),
+            problem: status.problem,
+        }),
         endpoints: endpoints.collect(),
     }
 }
 
 /// What a scrape shows of a pool.
-pub fn gauges(pool: &Pool, config: &PoolConfig) -> PoolGauges {
+pub fn gauges(pool: &Pool) -> PoolGauges {
     let now = clock::now();
-    let mut gauges = PoolGauges::default();
-    for (view, _) in pool.views(config) {
+    let looked_up = pool.source().filter(|status| status.source != "process");
+    let mut gauges = PoolGauges {
+        discovery_age: looked_up.map(|status| status.age),
+        waiting: pool.queue().waiting,
+        ..PoolGauges::default()
+    };
+    for (view, _) in pool.views() {
         gauges.in_flight += view.in_flight;
         let state = if view.mode != Mode::Ready || !view.listed {
             3
@@ -236,6 +254,5 @@ pub fn gauges(pool: &Pool, config: &PoolConfig) -> PoolGauges {
 /// Whether at least one pool has an endpoint that is healthy, not ejected and not taken out.
 pub fn any_pool_serves(edge: &Edge) -> bool {
     let live = edge.live();
-    let mut pools = live.pools.iter().zip(&live.snapshot.pools);
-    pools.any(|(pool, config)| gauges(pool, config).endpoints[0] > 0)
+    live.pools.iter().any(|pool| gauges(pool).endpoints[0] > 0)
 }

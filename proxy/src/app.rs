@@ -23,9 +23,6 @@ use crate::{
     worker::Worker,
 };
 
-/// File handles below which a launch day ends early; warned about.
-const FILE_HANDLES_WANTED: u64 = 65_536;
-
 /// More threads than any machine has cores for.
 const WORKERS_MAX: usize = 1024;
 
@@ -54,7 +51,6 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
     let workers = workers(snapshot.workers)?;
     log::start().map_err(StartError::new)?;
     report_panics();
-    raise_file_handles();
     decline_huge_pages();
     warnings.iter().for_each(log_warning);
     let admin = snapshot.admin.as_ref().map(|admin| {
@@ -79,6 +75,7 @@ pub fn run(path: &Path, loaded: Loaded) -> Result<(), StartError> {
     );
     let listeners = Arc::new(Listeners::default());
     let live = edge.live();
+    edge.limits.prepare_file_handles(&live.snapshot);
     let opened = listeners.open(&live).map_err(StartError::new)?;
     listeners.adopt(opened, &live).map_err(StartError::new)?;
     drop(live);
@@ -166,22 +163,4 @@ fn report_panics() {
 fn decline_huge_pages() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
-}
-
-/// Every connection is a file handle, and the usual soft limit of 1,024 is for programs that use `select`.
-fn raise_file_handles() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return;
-    };
-    if soft < hard {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-    if hard < FILE_HANDLES_WANTED {
-        let fields = [
-            ("limit", &*hard.to_string()),
-            ("wanted", &*FILE_HANDLES_WANTED.to_string()),
-        ];
-        log::event(Level::Warn, "few_file_handles", &fields);
-    }
 }

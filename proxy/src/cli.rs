@@ -1,4 +1,4 @@
-//! The command line: `run`, `check`, `demo`. Exit code 0: fine, 1: problems found, 2: wrong usage.
+//! The command line: `run`, `check`, `explain`, `demo`. Exit code 0: fine, 1: problems found, 2: wrong usage.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,7 +8,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use schleuse_config::{DEFAULT_PATHS, Loaded, Problem, Problems};
 
-use crate::{app, demo, provision::guard, reload::describe};
+use crate::{app, demo, explain, provision::guard, reload::describe};
 
 /// Multi-tenant edge ingress for German e-government.
 #[derive(Debug, Parser)]
@@ -35,6 +35,17 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Explain what would happen to a request, step by step, without sending it. Exit code 1: it would be refused.
+    Explain {
+        #[command(flatten)]
+        request: explain::Options,
+        /// The config; by default `schleuse.yaml` here, then in `/etc/schleuse`.
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Try it here: all municipalities, a few services with backends, and what to type.
     Demo(demo::Options),
     #[command(hide = true)]
@@ -50,7 +61,7 @@ enum Format {
     /// For people.
     #[default]
     Text,
-    /// For programs: one array of objects.
+    /// For programs.
     Json,
 }
 
@@ -59,6 +70,11 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run(config),
         Command::Check { config, format } => check(config, format),
+        Command::Explain {
+            request,
+            config,
+            format,
+        } => explain(&request, config, format),
         Command::Demo(options) => match demo::run(&options) {
             Ok(code) => code,
             Err(error) => fail(1, &format!("schleuse demo: {error}")),
@@ -105,6 +121,29 @@ fn check(config: Option<PathBuf>, format: Format) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn explain(request: &explain::Options, config: Option<PathBuf>, format: Format) -> ExitCode {
+    let path = match config_path(config) {
+        Ok(path) => path,
+        Err(message) => return fail(2, &message),
+    };
+    let loaded = match schleuse_config::load(&path) {
+        Ok(loaded) => loaded,
+        Err(problems) => return fail(2, &text(&problems)),
+    };
+    let format = match format {
+        Format::Text => explain::Format::Text,
+        Format::Json => explain::Format::Json,
+    };
+    let explained = explain::explain(request, format, &path, &loaded.snapshot);
+    if !explained.text.is_empty() {
+        print(&explained.text);
+    }
+    match &explained.complaint {
+        Some(complaint) => fail(explained.code, complaint),
+        None => ExitCode::from(explained.code),
+    }
 }
 
 fn config_path(given: Option<PathBuf>) -> Result<PathBuf, String> {

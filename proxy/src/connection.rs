@@ -37,6 +37,8 @@ pub struct ConnectionInfo {
     pub listener: SocketAddr,
     /// TLS only: the name the client asked for (SNI), lower case, if it sent one.
     pub tls: Option<TlsInfo>,
+    /// Nothing was answered on it yet.
+    pub first_request: bool,
 }
 
 /// What is known of a TLS connection.
@@ -108,7 +110,7 @@ pub fn task<H: Handler>(
 )]
 pub fn run<W: Wire + 'static, H: Handler>(
     mut wire: W,
-    info: ConnectionInfo,
+    mut info: ConnectionInfo,
     deadlines: Arc<Deadlines>,
     handler: Arc<H>,
 ) -> impl Future<Output = ()> + Send + 'static {
@@ -135,6 +137,7 @@ pub fn run<W: Wire + 'static, H: Handler>(
                     }
                 }
             }
+            deadlines.set_at_rest(false);
             // Boxed, so that the idle connection's future does not have room for a request.
             let policy = handler.policy();
             match Box::pin(serve_one(
@@ -154,8 +157,10 @@ pub fn run<W: Wire + 'static, H: Handler>(
             if buf.is_empty() {
                 buf = BytesMut::new(); // gives the memory back while idle
             }
+            info.first_request = false;
             deadlines.clear_all();
             deadlines.set(Limit::Idle, clock::recent() + policy.idle_max);
+            deadlines.set_at_rest(true);
         }
     }
 }

@@ -11,7 +11,9 @@ use schleuse_core::{Refusal, TenantId, Timestamp, identify::Identified};
 use schleuse_http1::RequestHead;
 
 use crate::{
-    access_log, clock,
+    access_log,
+    admit::Admission,
+    clock,
     connection::ConnectionInfo,
     edge::{Edge, Live},
     reference::Reference,
@@ -39,6 +41,8 @@ pub struct RequestContext<'e> {
     pub trusted: bool,
     /// Service, tenant and pool.
     pub identified: Option<Identified>,
+    /// On which terms its tenant is let through, once the tenant is known and allowed.
+    pub admission: Option<Admission>,
     /// What is learnt on the way, for metrics and log.
     pub learnt: Learnt,
 }
@@ -62,6 +66,8 @@ pub struct Learnt {
     pub aborted: bool,
     /// Of the last attempt.
     pub endpoint: Option<SocketAddr>,
+    /// How long it waited for a seat; none: it did not.
+    pub waited: Option<Duration>,
     /// How many.
     pub attempts: u32,
     /// Bytes of the answer's body.
@@ -86,6 +92,7 @@ impl<'e> RequestContext<'e> {
             client: peer,
             trusted,
             identified: None,
+            admission: None,
             learnt: Learnt::default(),
         }
     }
@@ -140,6 +147,7 @@ impl<'e> RequestContext<'e> {
             sent_bytes: learnt.sent_bytes,
             duration,
             first_byte: learnt.first_byte,
+            waited: learnt.waited,
         };
         access_log::write(&self.live.snapshot.access_log, &line);
     }

@@ -25,7 +25,7 @@ use crate::{
     probe,
     reload::Reloader,
     socket::Socket,
-    systemd,
+    sources, systemd,
     tasks::{spawn, spawn_loop},
     watch,
 };
@@ -69,7 +69,9 @@ impl Service for Control {
             let edge = edge.clone();
             move || edge.break_down()
         };
+        spawn_loop("pool_clock", edge.registry.clock().run(), broken());
         spawn_loop("probe", probe::run(edge.clone()), broken());
+        spawn_loop("sources", sources::run(edge.clone()), broken());
         spawn_loop("watch", watch::run(reloader.clone()), broken());
         // A signal without a handler ends the process, so nobody is told of readiness before both are there.
         match signal(SignalKind::hangup()) {
@@ -118,6 +120,7 @@ async fn serve_admin(listener: TcpListener, admin: Arc<Admin>) {
                     peer,
                     listener: address,
                     tls: None,
+                    first_request: true,
                 };
                 spawn(connection::task(
                     Socket::new(tcp),

@@ -12,7 +12,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -45,13 +45,15 @@ pub enum Limit {
     UpstreamRead,
     /// The endpoint takes the request.
     UpstreamWrite,
+    /// The wait for a seat.
+    Queue,
     /// The whole exchange.
     Exchange,
     /// The process is stopping: whoever is idle ends now. Not a time; set by [`Deadlines::leave`].
     Leaving,
 }
 
-const LIMITS: [Limit; 11] = [
+const LIMITS: [Limit; 12] = [
     Limit::Idle,
     Limit::Header,
     Limit::ClientRead,
@@ -61,6 +63,7 @@ const LIMITS: [Limit; 11] = [
     Limit::FirstByte,
     Limit::UpstreamRead,
     Limit::UpstreamWrite,
+    Limit::Queue,
     Limit::Exchange,
     Limit::Leaving,
 ];
@@ -86,6 +89,8 @@ pub struct Deadlines {
     /// a look at all of them per poll.
     next: AtomicU64,
     expired: AtomicU32,
+    /// The connection was served and waits for its next request.
+    at_rest: AtomicBool,
     /// Of the task that runs this connection; for [`Self::leave`] alone.
     task: OnceLock<Waker>,
 }
@@ -96,6 +101,7 @@ impl Default for Deadlines {
             at: [const { AtomicU64::new(NONE) }; LIMITS.len()],
             next: AtomicU64::new(NONE),
             expired: AtomicU32::new(0),
+            at_rest: AtomicBool::new(false),
             task: OnceLock::new(),
         }
     }
@@ -138,6 +144,16 @@ impl Deadlines {
         if let Some(task) = self.task.get() {
             task.wake_by_ref();
         }
+    }
+
+    /// Whether the connection was served and waits for its next request: it may end without harm.
+    pub fn at_rest(&self) -> bool {
+        self.at_rest.load(Relaxed)
+    }
+
+    /// Says so.
+    pub fn set_at_rest(&self, at_rest: bool) {
+        self.at_rest.store(at_rest, Relaxed);
     }
 
     /// Whether this limit's deadline passed since it was set.

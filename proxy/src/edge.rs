@@ -12,13 +12,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use schleuse_config::{AdminToken, ClientPolicy, Listener, Snapshot};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     affinity::AffinityKeys,
     clock,
+    limits::Limits,
     metrics::Metrics,
     registry::{Pool, Registry, ServiceRuntime},
+    sight::leases::Leases,
+    sources::Sources,
     tls::{CertificateError, Certificates},
 };
 
@@ -67,10 +71,18 @@ pub struct Edge {
     /// The part of `live` that every connection asks for before each request.
     client: ArcSwap<ClientPolicy>,
     generations: AtomicU64,
+    /// Told after each reload.
+    replaced: watch::Sender<u64>,
+    /// What looks endpoints up and runs replicas, as seen by whoever stops the process.
+    pub sources: Sources,
     /// State that outlives reloads.
     pub registry: Registry,
     /// Counters.
     pub metrics: Metrics,
+    /// Who may ask how much, and the process's own budget.
+    pub limits: Limits,
+    /// Tenants that are shown in full for a time.
+    pub leases: Leases,
     /// Requests in flight; stopping waits for them.
     pub requests: TaskTracker,
     leaving: AtomicBool,
@@ -90,12 +102,21 @@ impl Edge {
     ) -> Result<Self, CertificateError> {
         let live = Live::new(1, snapshot, &registry, &metrics, None)?;
         live.adopt_endpoints();
+        let limits = Limits::new(
+            live.snapshot.clients_max,
+            registry.workers(),
+            metrics.limits.clone(),
+        );
         let edge = Self {
             client: ArcSwap::new(live.client.clone()),
             live: ArcSwap::from_pointee(live),
             generations: AtomicU64::new(1),
+            replaced: watch::Sender::new(1),
+            sources: Sources::default(),
+            limits,
             registry,
             metrics,
+            leases: Leases::default(),
             requests: TaskTracker::new(),
             leaving: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -107,6 +128,11 @@ impl Edge {
     /// The config in force.
     pub fn live(&self) -> Arc<Live> {
         self.live.load_full()
+    }
+
+    /// The generation in force, and each that follows.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
     }
 
     /// What connections may do.
@@ -138,6 +164,7 @@ impl Edge {
         self.live.store(Arc::new(live));
         self.registry.sweep();
         self.note_loaded();
+        self.replaced.send_replace(self.generations.load(Relaxed));
     }
 
     fn note_loaded(&self) {
@@ -204,7 +231,7 @@ impl Live {
             pools: snapshot
                 .pools
                 .iter()
-                .map(|pool| registry.pool(&pool.name))
+                .map(|pool| registry.pool(pool))
                 .collect(),
             admin_token: match &snapshot.admin {
                 Some(admin) => admin.token.clone(),
@@ -223,7 +250,7 @@ impl Live {
     /// Gives the pools the endpoints of this config: the moment in which it comes into force for them.
     fn adopt_endpoints(&self) {
         for (pool, config) in self.pools.iter().zip(&self.snapshot.pools) {
-            pool.set_endpoints(config);
+            pool.adopt(config);
         }
     }
 

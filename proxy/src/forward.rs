@@ -1,4 +1,4 @@
-//! Admission and the attempts of one request: a seat, a connection, the relay, and what may be tried again.
+//! The attempts of one request: a seat, a connection, the relay, and what may be tried again.
 //!
 //! Repeated is only what cannot have happened twice: nothing was written (then anything), or a safe method without a
 //! body of which no answer came (RFC 9110 §9.2.2). A connection that was idle too long and broke at the first use is
@@ -20,6 +20,7 @@ use schleuse_http1::{BodyLength, HeadLimits, Known, RequestHead, ResponseHead, R
 use smallvec::SmallVec;
 
 use crate::{
+    admit::{self, Asked},
     affinity::{self, cookie},
     clock,
     context::RequestContext,
@@ -28,7 +29,7 @@ use crate::{
     gateway::TENANT_COOKIE,
     outgoing,
     prefetch::{Prefetched, is_grpc_type},
-    registry::HeldSlot,
+    registry::{HeldSlot, HeldStream},
     socket::is_local_shortage,
     upstream::{
         Group, Upstream, idle,
@@ -66,14 +67,20 @@ pub async fn run<B: BodyIn, R: Responder>(
         return Err(Some(Refusal::NoEndpoint));
     };
     let session = session(context, forwarding, config);
+    let tag = session.map(|session| session.tag);
     let body = &mut Prefetched::new(body);
     let filled = body.fill(forwarding.head, forwarding.service.body_bytes_max);
     filled.await.map_err(|fault| judge(&fault).1)?;
+    let asked = Asked {
+        head: forwarding.head,
+        service: forwarding.service,
+        strip: forwarding.found.strip,
+        body_bytes: body.held_bytes(),
+        session: tag,
+    };
+    let mut slot = admit::seat(context, asked, pool, responder, forwarding.deadlines).await?;
     let mut tried: SmallVec<[EndpointId; 4]> = SmallVec::new();
     loop {
-        let slot = pool
-            .arrive(config, &tried, session.map(|session| session.tag))
-            .map_err(Some)?;
         let attempt = Attempt {
             context: &mut *context,
             forwarding,
@@ -81,15 +88,22 @@ pub async fn run<B: BodyIn, R: Responder>(
             session,
             started: slot.started(),
             slot: Some(slot),
+            stream: None,
         };
         let failed = match attempt.run(body, responder).await {
             Ok(()) => return Ok(()),
             Err(failed) => failed,
         };
         tried.extend(failed.endpoint);
-        if !failed.repeatable || responder.begun() || !pool.retry_allowed(config, &tried) {
+        if !failed.repeatable || responder.begun() || !pool.retry_allowed(&tried) {
             return Err(failed.refusal);
         }
+        // Without a free seat the failure that it was stays: a retry never waits.
+        slot = context
+            .admission
+            .as_ref()
+            .and_then(|admission| pool.retry(admission.retry(&asked, &tried), tag).ok())
+            .ok_or(failed.refusal)?;
         context.edge.metrics.retries.inc();
     }
 }
@@ -120,6 +134,8 @@ struct Attempt<'a, 'e, 'f> {
     session: Option<SessionCookie>,
     started: Timestamp,
     slot: Option<HeldSlot<'a>>,
+    /// What the seat became.
+    stream: Option<HeldStream<'a>>,
 }
 
 impl Attempt<'_, '_, '_> {
@@ -352,13 +368,14 @@ impl Compose for ComposeAnswer<'_, '_, '_, '_> {
         if attempt.context.edge.leaving() {
             responder.close_after();
         }
+        let course = attempt.course(head)?;
         let answer = Answer {
             status: head.status(),
             upstream: Some(head),
             fields: &fields,
         };
         responder.begin(&answer, head.body());
-        Ok(attempt.course(head))
+        Ok(course)
     }
 
     fn complete(&mut self) {
@@ -388,14 +405,20 @@ fn streams(head: &ResponseHead) -> bool {
 
 impl Attempt<'_, '_, '_> {
     /// A stream is no longer a request that a seat is for.
-    fn course(&mut self, head: &ResponseHead) -> Course {
+    fn course(&mut self, head: &ResponseHead) -> Result<Course, Fault> {
         if !streams(head) {
-            return Course::Answer;
+            return Ok(Course::Answer);
         }
-        if let Some(slot) = self.slot.take() {
-            slot.depart(Outcome::Released);
+        match self.slot.take().map(HeldSlot::stream) {
+            Some(Err(slot)) => {
+                self.slot = Some(slot);
+                Err(Fault::StreamsFull)
+            }
+            moved => {
+                self.stream = moved.and_then(Result::ok);
+                Ok(Course::Stream)
+            }
         }
-        Course::Stream
     }
 
     /// Carries the tenant through the rest of a form, once it was found by another way.
@@ -453,7 +476,7 @@ fn judge(fault: &Fault) -> (Outcome, Option<Refusal>) {
         Fault::Client(ClientError::Expired(_)) => (Abandoned, Some(Refusal::ClientTooSlow)),
         Fault::TooLarge => (Abandoned, Some(Refusal::BodyTooLarge)),
         Fault::Crowded => (Abandoned, Some(Refusal::ConnectionsFull)),
-        Fault::StreamsFull => (Abandoned, Some(Refusal::PoolFull)),
+        Fault::StreamsFull => (Abandoned, Some(Refusal::StreamsFull)),
         Fault::Exhausted => (Abandoned, Some(Refusal::Exhausted)),
         Fault::Unreachable => (By(Failure::Connect), Some(Refusal::ConnectFailed)),
         Fault::Reset => (By(Failure::Reset), Some(Refusal::UpstreamReset)),

@@ -1,6 +1,6 @@
 //! The pipeline of one request. Read this first: every step of `docs/request.md` is one call below.
 //!
-//! Identify → check → admit → forward → account. Each step decides by one call of the core and ends either in the next
+//! Identify → check → limit → admit → forward → account. Each step decides by one call of the core and ends either in the next
 //! step or in a [`Refusal`]; whatever it takes is held by a value that gives it back when dropped.
 
 use std::{net::IpAddr, sync::Arc};
@@ -9,13 +9,13 @@ use schleuse_config::{ClientPolicy, Service};
 use schleuse_core::{
     Refusal,
     host::{HostBuffer, normalize_host},
-    identify::{Facts, Identified, NotIdentified},
+    identify::Identified,
 };
-use schleuse_http1::{BodyLength, Known, RequestHead};
+use schleuse_http1::{BodyLength, RequestHead};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
-    affinity::cookie,
+    admit::{self, Admission},
     connection::{ConnectionInfo, Handler},
     context::RequestContext,
     deadlines::Limit,
@@ -23,11 +23,12 @@ use crate::{
     exchange::{Exchange, Parts, Responder},
     forward::{self, Forwarding},
     forwarding,
+    identify::identify,
+    limits::ClientNetwork,
     respond::{self, Refused},
 };
 
-/// Name of the cookie that carries the tenant through the rest of a form.
-pub const TENANT_COOKIE: &str = "schleuse-tenant";
+pub use crate::identify::TENANT_COOKIE;
 
 /// Answers the public listeners.
 #[derive(Debug)]
@@ -86,10 +87,12 @@ impl Handler for Gateway {
             deadlines,
         } = exchange.split();
         let mut context = RequestContext::new(&self.edge, info, Some(head));
-        if self.leaving() || !context.live.listens_on(info.listener) {
+        let ends = self.leaving() || self.edge.limits.accepting_paused();
+        if ends || !context.live.listens_on(info.listener) {
             responder.close_after();
         }
-        let answered = match prepare(&mut context, head) {
+        let prepared = prepare(&mut context, head).and_then(|step| limit(&mut context, step));
+        let answered = match prepared {
             Ok(Step::Forward(service, found)) => {
                 deadlines.set(Limit::Exchange, context.started + service.timeout);
                 let forwarding = Forwarding {
@@ -157,6 +160,10 @@ enum Step {
 
 /// Everything that is decided before a backend is involved.
 fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step, Refusal> {
+    let (edge, live) = (context.edge, &context.live);
+    if context.info.first_request && edge.limits.refuses_new(&live.snapshot.overload) {
+        return Err(Refusal::Overloaded);
+    }
     let mut buffer = HostBuffer::default();
     let host = normalize_host(head.host(), &mut buffer).map_err(|_| Refusal::UnknownHost)?;
     if context.trusted {
@@ -177,7 +184,11 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
     if let Some(location) = https_location(context, host, head) {
         return Ok(Step::Redirect(location));
     }
-    let found = identify(context, head, host)?;
+    let found = identify(&context.live.snapshot, head, host, context.trusted);
+    let found = found.map_err(|reason| {
+        context.learnt.refused_service = reason.service_name(&context.live.snapshot);
+        reason.refusal
+    })?;
     context.identified = Some(found);
     let service = context.service().cloned().ok_or(Refusal::UnknownHost)?;
     check_network(&service, context.client)?;
@@ -189,64 +200,46 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
     Ok(Step::Forward(service, found))
 }
 
-fn identify(
-    context: &mut RequestContext<'_>,
-    head: &RequestHead,
-    host: &str,
-) -> Result<Identified, Refusal> {
-    let live = context.live.clone();
-    let tenant_cookie = head
-        .values(Known::Cookie)
-        .find_map(|field| cookie(field, TENANT_COOKIE))
-        .map(|value| std::str::from_utf8(value).unwrap_or_default());
-    let mut facts = Facts {
-        host,
-        path: head.path(),
-        query: head.query(),
-        cookie: tenant_cookie,
-        header: None,
-    };
-    let mut found = live.snapshot.routes.identify(&facts);
-    let service = found
-        .as_ref()
-        .map_or_else(NotIdentified::service, |found| Some(found.service));
-    let service = service.and_then(|service| live.snapshot.services.get(service.0 as usize));
-    // Which header names the tenant is the service's own choice, so the service comes first.
-    if let Some(name) = service.and_then(|service| service.tenant_header.as_deref())
-        && context.trusted
-        && let Some(value) = tenant_header(head, name)?
-    {
-        facts.header = Some(value);
-        found = live.snapshot.routes.identify(&facts);
+/// What is asked of client and tenant before anything is read or held for the request.
+fn limit(context: &mut RequestContext<'_>, step: Step) -> Result<Step, Refusal> {
+    if let Step::Forward(service, found) = &step {
+        check_client_rate(context, service, found)?;
+        context.admission = Admission::find(context, service, found);
+        admit::charge(context, service)?;
     }
-    found.map_err(|reason| {
-        context.learnt.refused_service = service.map(|service| service.name.clone());
-        reason.refusal()
-    })
+    Ok(step)
 }
 
-/// The field by which a trusted proxy names the tenant; twice would be two tenants.
-fn tenant_header<'h>(head: &'h RequestHead, name: &str) -> Result<Option<&'h str>, Refusal> {
-    let mut fields = head
-        .fields()
-        .filter(|field| field.name.eq_ignore_ascii_case(name));
-    let value = fields
-        .next()
-        .map(|field| std::str::from_utf8(field.value).unwrap_or_default());
-    if fields.next().is_some() {
-        // A proxy that adds instead of replacing lets the client speak first.
-        Err(Refusal::ContradictingTenants)
-    } else {
-        Ok(value)
-    }
-}
-
-fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {
+/// 403 for a client that `allow_from` does not name.
+pub(crate) fn check_network(service: &Service, client: IpAddr) -> Result<(), Refusal> {
     if service.allow_from.is_empty() || service.allow_from.contains(client) {
         Ok(())
     } else {
         Err(Refusal::NotAllowed)
     }
+}
+
+/// 429 when the client's network has used up its rate at this service.
+fn check_client_rate(
+    context: &mut RequestContext<'_>,
+    service: &Service,
+    found: &Identified,
+) -> Result<(), Refusal> {
+    let Some(limit) = &service.limits.client else {
+        return Ok(());
+    };
+    let Some(runtime) = context.live.services.get(found.service.as_usize()) else {
+        return Ok(());
+    };
+    let network = ClientNetwork::of(context.client, &context.live.client);
+    let limits = &context.edge.limits;
+    limits
+        .client(runtime.number, limit, &network, context.started)
+        .map_err(|shown| {
+            context.learnt.retry_after = Some(shown.reset);
+            context.learnt.rate_limit = Some(shown);
+            Refusal::ClientRate
+        })
 }
 
 /// 421 when the certificate for this host is not the one that the connection was opened with (RFC 9110 §15.5.20).
@@ -267,11 +260,13 @@ fn check_certificate(context: &RequestContext<'_>, host: &str) -> Result<(), Ref
 }
 
 fn https_location(context: &RequestContext<'_>, host: &str, head: &RequestHead) -> Option<String> {
-    let port = context
-        .live
-        .listener(context.info.listener)?
-        .config
-        .redirect_https_port?;
+    let listener = context.live.listener(context.info.listener)?;
+    let port = listener.config.redirect_https_port?;
+    Some(https_url(host, port, head))
+}
+
+/// Where a request for this host finds the same over TLS.
+pub(crate) fn https_url(host: &str, port: u16, head: &RequestHead) -> String {
     let target = if head.path() == "*" {
         "/"
     } else {
@@ -282,5 +277,5 @@ fn https_location(context: &RequestContext<'_>, host: &str, head: &RequestHead) 
     } else {
         format!(":{port}")
     };
-    Some(format!("https://{host}{port}{target}"))
+    format!("https://{host}{port}{target}")
 }

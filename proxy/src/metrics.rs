@@ -11,7 +11,7 @@ use prometheus::{
 };
 use schleuse_core::Refusal;
 
-use crate::{log, pool_metrics::PoolMetrics};
+use crate::{limits::LimitMetrics, log, pool_metrics::PoolMetrics};
 
 /// Methods that are told apart; all others are `other` (traefik/traefik#8761: an invented method is no label).
 const METHODS: [&str; 8] = [
@@ -70,6 +70,8 @@ pub struct Metrics {
     log_dropped: IntCounter,
     /// Set by each scrape.
     pub pools: PoolMetrics,
+    /// Limits and the process's budget.
+    pub limits: LimitMetrics,
 }
 
 impl Metrics {
@@ -143,6 +145,7 @@ impl Metrics {
                 "Log lines lost because stdout was too slow.",
             )?,
             pools: PoolMetrics::new(&registry)?,
+            limits: LimitMetrics::new(&registry)?,
             registry,
         })
     }
@@ -258,9 +261,11 @@ mod tests {
         service.answered("GET", 200, Duration::ZERO);
         metrics.refused(Refusal::UnknownHost);
         metrics.probes.with_label_values(&["ok"]).inc();
-        metrics
-            .pools
-            .set([("any", crate::pool_metrics::PoolGauges::default())].into_iter());
+        let gauges = crate::pool_metrics::PoolGauges {
+            discovery_age: Some(Duration::ZERO),
+            ..Default::default()
+        };
+        metrics.pools.set([("any", gauges)].into_iter());
         let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
         let registered: BTreeSet<_> = text
             .lines()

@@ -4,9 +4,11 @@
 //! are gone by then), without framing and without everything that only we may say; then what the operator sets; then
 //! ours. A client can so neither set nor remove a field that a backend believes.
 
+use std::net::IpAddr;
+
 use bytes::BytesMut;
 use schleuse_config::{HeaderPart, HeaderValue, Service};
-use schleuse_core::{RegionalKey, TenantId};
+use schleuse_core::{RegionalKey, Register, TenantId};
 use schleuse_http1::{
     BodyLength, Known, RequestHead, Version,
     encode::{
@@ -37,7 +39,16 @@ pub fn compose(
         passes(known, name, service, traced) && believed(name, service, context.trusted)
     });
     for (name, value) in &service.headers_set {
-        write_set_field(out, name, value, context, service, tenant);
+        let about = About {
+            register: &context.live.snapshot.register,
+            service,
+            tenant,
+            client: context.client,
+        };
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        write_set_value(out, value, &about);
+        out.extend_from_slice(b"\r\n");
     }
     if !traced {
         write_field(out, "traceparent", &new_traceparent(&context.reference));
@@ -80,8 +91,8 @@ fn request_id<'a>(context: &'a RequestContext<'_>, head: &'a RequestHead) -> &'a
         .unwrap_or(context.reference.as_str().as_bytes())
 }
 
-/// Path and query go out byte for byte, but for the prefix that the operator has cut or added.
-fn write_target(out: &mut BytesMut, head: &RequestHead, service: &Service, strip: usize) {
+/// The request line: path and query go out byte for byte, but for the prefix that the operator has cut or added.
+pub fn write_target(out: &mut BytesMut, head: &RequestHead, service: &Service, strip: usize) {
     let cut = if service.strip_prefix { strip } else { 0 };
     if (cut == 0 && service.add_prefix.is_empty()) || head.path() == "*" {
         return write_request_line(out, head.method(), head.target());
@@ -133,38 +144,35 @@ fn believed(name: &[u8], service: &Service, trusted: bool) -> bool {
     trusted || !tenant_header.is_some_and(|header| header.as_bytes().eq_ignore_ascii_case(name))
 }
 
-fn write_set_field(
-    out: &mut BytesMut,
-    name: &str,
-    value: &HeaderValue,
-    context: &RequestContext<'_>,
-    service: &Service,
-    tenant: TenantId,
-) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
+/// What placeholders stand for.
+#[derive(Debug)]
+pub struct About<'a> {
+    /// Names the tenant.
+    pub register: &'a Register,
+    /// Whose rules they are.
+    pub service: &'a Service,
+    /// Whose request it is.
+    pub tenant: TenantId,
+    /// Where it comes from.
+    pub client: IpAddr,
+}
+
+/// Writes the value of a field that the operator sets.
+pub fn write_set_value(out: &mut BytesMut, value: &HeaderValue, about: &About<'_>) {
     for part in &value.0 {
         match part {
             HeaderPart::Text(text) => out.extend_from_slice(text.as_bytes()),
             HeaderPart::TenantArs => {
-                out.extend_from_slice(tenant.text(&mut [0; RegionalKey::DIGITS_MAX]).as_bytes());
+                let digits = &mut [0; RegionalKey::DIGITS_MAX];
+                out.extend_from_slice(about.tenant.text(digits).as_bytes());
             }
             HeaderPart::TenantName => {
-                percent_encode(
-                    out,
-                    context
-                        .live
-                        .snapshot
-                        .register
-                        .name(tenant)
-                        .unwrap_or_default(),
-                );
+                percent_encode(out, about.register.name(about.tenant).unwrap_or_default());
             }
-            HeaderPart::Service => out.extend_from_slice(service.name.as_bytes()),
-            HeaderPart::ClientIp => push_ip(out, context.client),
+            HeaderPart::Service => out.extend_from_slice(about.service.name.as_bytes()),
+            HeaderPart::ClientIp => push_ip(out, about.client),
         }
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Field values are ASCII (RFC 9110 §5.5); names of places are not.

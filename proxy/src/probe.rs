@@ -46,7 +46,7 @@ pub async fn run(edge: Arc<Edge>) {
             if config.health.is_none() {
                 continue;
             }
-            for (view, _) in pool.views(config) {
+            for (view, _) in pool.views() {
                 let key = (config.name.clone(), view.address);
                 let next = *due.entry(key.clone()).or_insert(now);
                 if view.listed && next <= now {
@@ -114,7 +114,7 @@ impl Probe {
             .probes
             .with_label_values(&[if ok { "ok" } else { "failed" }])
             .inc();
-        let Some(change) = self.pool.probed(&self.config, self.endpoint, ok) else {
+        let Some(change) = self.pool.probed(self.endpoint, ok) else {
             return;
         };
         let (level, event) = match change {

@@ -1,35 +1,35 @@
 //! Runtime state that outlives every reload, keyed by identity: a pool by its name, an endpoint by pool and address, a
-//! service by its name.
+//! service by its name, a tenant by service and id.
 //!
 //! A config never holds any of it; a new snapshot finds what is there under the same names. Removing a pool and adding
 //! it again brings its state back as long as somebody still used it, otherwise it starts anew.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+mod endpoints;
+mod pool;
+mod tenant;
+mod waiters;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 use dashmap::DashMap;
-use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
-use schleuse_core::{
-    Admission, EndpointId, Mode, Outcome, PoolState, Refusal, Slot, Timestamp,
-    endpoint::EndpointView,
-};
+use rustc_hash::FxBuildHasher;
+use schleuse_core::TenantId;
 
-use crate::{
-    clock, metrics::Metrics, metrics::ServiceMetrics, reference,
-    upstream::limit::EndpointConnections,
-};
+pub(crate) use pool::plain;
+pub use pool::{Arrived, HeldSlot, HeldStream, Place, Pool};
+pub use tenant::{Tenant, TenantCounts, TenantRuntime, Terms};
+
+use crate::{metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock};
 
 /// Everything that lives across reloads.
 #[derive(Debug)]
 pub struct Registry {
     pools: DashMap<String, Arc<Pool>>,
     services: DashMap<String, Arc<ServiceRuntime>>,
+    clock: Arc<PoolClock>,
     endpoint_numbers: Arc<AtomicU32>,
     service_numbers: AtomicU32,
     workers: usize,
@@ -41,20 +41,26 @@ impl Registry {
         Self {
             pools: DashMap::new(),
             services: DashMap::new(),
+            clock: Arc::default(),
             endpoint_numbers: Arc::default(),
             service_numbers: AtomicU32::new(0),
             workers,
         }
     }
 
-    /// The runtime of the pool of this name; a new one has no endpoints yet.
-    pub fn pool(&self, name: &str) -> Arc<Pool> {
-        self.pools
-            .entry(name.to_owned())
-            .or_insert_with(|| {
-                Arc::new(Pool::new(name, self.endpoint_numbers.clone(), self.workers))
-            })
-            .clone()
+    /// How many workers serve.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The runtime of the pool of this name; a new one has no endpoints until it adopts them.
+    pub fn pool(&self, config: &Arc<schleuse_config::Pool>) -> Arc<Pool> {
+        let new = || {
+            let numbers = self.endpoint_numbers.clone();
+            Pool::new(config.clone(), self.clock.clone(), numbers, self.workers)
+        };
+        let pool = self.pools.entry(config.name.clone());
+        pool.or_insert_with(new).clone()
     }
 
     /// The runtime of the service of this name.
@@ -66,9 +72,15 @@ impl Registry {
                 Arc::new(ServiceRuntime {
                     number,
                     metrics: metrics.service(name),
+                    tenants: DashMap::default(),
                 })
             })
             .clone()
+    }
+
+    /// What looks at the pools when they are due. Without [`PoolClock::run`] nothing happens there by itself.
+    pub fn clock(&self) -> Arc<PoolClock> {
+        self.clock.clone()
     }
 
     /// Forgets pools and services that no snapshot and no request uses any more.
@@ -86,200 +98,22 @@ pub struct ServiceRuntime {
     pub number: u32,
     /// Its counters.
     pub metrics: ServiceMetrics,
+    /// Those that were ever asked for; as many as the register has at most. Ids come out of the register, so nobody can
+    /// choose them to collide.
+    tenants: DashMap<TenantId, Tenant, FxBuildHasher>,
 }
 
-/// The runtime of a pool: the core's state behind one short lock, and the count of connections per endpoint.
-#[derive(Debug)]
-pub struct Pool {
-    name: String,
-    guarded: Mutex<Guarded>,
-    endpoint_numbers: Arc<AtomicU32>,
-    workers: usize,
-}
-
-#[derive(Debug)]
-struct Guarded {
-    state: PoolState,
-    connections: FxHashMap<EndpointId, Arc<EndpointConnections>>,
-}
-
-impl Pool {
-    fn new(name: &str, endpoint_numbers: Arc<AtomicU32>, workers: usize) -> Self {
-        let guarded = Guarded {
-            state: PoolState::new(),
-            connections: FxHashMap::default(),
-        };
-        Self {
-            name: name.to_owned(),
-            guarded: Mutex::new(guarded),
-            endpoint_numbers,
-            workers,
+impl ServiceRuntime {
+    /// A tenant of this service.
+    pub fn tenant(&self, tenant: TenantId) -> Tenant {
+        if let Some(known) = self.tenants.get(&tenant) {
+            return known.clone();
         }
+        self.tenants.entry(tenant).or_default().clone()
     }
 
-    /// Its name in the config.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Makes `config` the list of endpoints; what is known of those that stay is kept.
-    pub fn set_endpoints(&self, config: &schleuse_config::Pool) {
-        let mut guarded = self.guarded.lock();
-        let Guarded { state, connections } = &mut *guarded;
-        state.set_endpoints(&config.policy, &config.endpoints, clock::now());
-        let known: Vec<_> = state
-            .views(&config.policy, clock::now())
-            .map(|view| (view.id, view.address))
-            .collect();
-        connections.retain(|id, _| known.iter().any(|(known, _)| known == id));
-        for (id, address) in known {
-            connections.entry(id).or_insert_with(|| {
-                let number = self.endpoint_numbers.fetch_add(1, Relaxed);
-                Arc::new(EndpointConnections::new(number, address, self.workers))
-            });
-        }
-    }
-
-    /// Takes a seat for a request or its next attempt. `session` is the tag in its affinity cookie.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none.
-    pub fn arrive<'l>(
-        &'l self,
-        config: &'l schleuse_config::Pool,
-        tried: &[EndpointId],
-        session: Option<u64>,
-    ) -> Result<HeldSlot<'l>, Refusal> {
-        let (now, draw) = (clock::recent(), reference::draw());
-        let mut guarded = self.guarded.lock();
-        let preferred = session.map(|tag| guarded.state.session_endpoint(tag));
-        let admission = guarded
-            .state
-            .arrive(&config.policy, now, draw, tried, preferred);
-        let slot = match admission {
-            Admission::Go(slot) => slot,
-            Admission::Refuse(refusal) => return Err(refusal),
-        };
-        let Some(connections) = guarded.connections.get(&slot.endpoint).cloned() else {
-            guarded
-                .state
-                .depart(&config.policy, slot, Outcome::Abandoned, now);
-            return Err(Refusal::NoEndpoint);
-        };
-        Ok(HeldSlot {
-            pool: self,
-            config,
-            connections,
-            slot: Some(slot),
-        })
-    }
-
-    /// Whether the retry budget has one more attempt for a request that tried these.
-    pub fn retry_allowed(&self, config: &schleuse_config::Pool, tried: &[EndpointId]) -> bool {
-        self.guarded
-            .lock()
-            .state
-            .retry_allowed(&config.policy, tried, clock::now())
-    }
-
-    /// Takes a probe's result; whether the endpoint's health changed.
-    pub fn probed(
-        &self,
-        config: &schleuse_config::Pool,
-        endpoint: EndpointId,
-        ok: bool,
-    ) -> Option<schleuse_core::HealthChange> {
-        self.guarded
-            .lock()
-            .state
-            .probed(&config.policy, endpoint, ok, clock::now())
-    }
-
-    /// Drains an endpoint, puts it into maintenance, or back; false when there is none of this address.
-    pub fn set_mode(&self, address: SocketAddr, mode: Mode) -> bool {
-        self.guarded
-            .lock()
-            .state
-            .set_mode(address, mode, clock::now())
-    }
-
-    /// What its endpoints look like, with the connections open to each.
-    pub fn views(&self, config: &schleuse_config::Pool) -> Vec<(EndpointView, u32)> {
-        let guarded = self.guarded.lock();
-        let open = |id| {
-            guarded
-                .connections
-                .get(&id)
-                .map_or(0, |connections| connections.open())
-        };
-        guarded
-            .state
-            .views(&config.policy, clock::now())
-            .map(|view| {
-                let open = open(view.id);
-                (view, open)
-            })
-            .collect()
-    }
-
-    /// Its counters since the start.
-    pub fn totals(&self) -> schleuse_core::PoolTotals {
-        self.guarded.lock().state.totals()
-    }
-}
-
-/// A seat that is given back when dropped: a request that vanishes in any phase cannot leak one.
-#[derive(Debug)]
-pub struct HeldSlot<'l> {
-    pool: &'l Pool,
-    config: &'l schleuse_config::Pool,
-    connections: Arc<EndpointConnections>,
-    slot: Option<Slot>,
-}
-
-impl HeldSlot<'_> {
-    /// Whose seat it is.
-    pub fn endpoint(&self) -> Option<EndpointId> {
-        self.slot.as_ref().map(|slot| slot.endpoint)
-    }
-
-    /// When it was taken.
-    pub fn started(&self) -> Timestamp {
-        self.slot
-            .as_ref()
-            .map_or_else(clock::recent, |slot| slot.started)
-    }
-
-    /// The endpoint's connections.
-    pub fn connections(&self) -> &Arc<EndpointConnections> {
-        &self.connections
-    }
-
-    /// The session's own endpoint could not take it.
-    pub fn affinity_lost(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.affinity_lost)
-    }
-
-    /// Gives the seat back with what became of the request.
-    pub fn depart(mut self, outcome: Outcome) {
-        self.give_back(outcome);
-    }
-
-    fn give_back(&mut self, outcome: Outcome) {
-        if let Some(slot) = self.slot.take() {
-            self.pool.guarded.lock().state.depart(
-                &self.config.policy,
-                slot,
-                outcome,
-                clock::recent(),
-            );
-        }
-    }
-}
-
-impl Drop for HeldSlot<'_> {
-    fn drop(&mut self) {
-        self.give_back(Outcome::Abandoned);
+    /// A tenant that was asked for before.
+    pub fn known_tenant(&self, tenant: TenantId) -> Option<Tenant> {
+        self.tenants.get(&tenant).map(|known| known.clone())
     }
 }

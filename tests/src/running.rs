@@ -128,13 +128,22 @@ impl RunningEdge {
         self.connect().get(host, target)
     }
 
+    /// Where the admin listener is.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.expect("an admin listener")
+    }
+
     /// A new connection to the admin listener.
     ///
     /// # Panics
     ///
     /// When there is none.
     pub fn admin(&self) -> Client {
-        Client::connect(self.admin.expect("an admin listener"))
+        Client::connect(self.admin_address())
     }
 
     /// An admin resource as JSON.

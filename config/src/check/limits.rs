@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::pools::CheckedPool;
+use super::{pools::CheckedPool, tenants::SmallestPlace};
 use crate::{
     hosts::check_path,
     problem::Report,
@@ -15,21 +15,23 @@ use crate::{
 /// Methods that people mean (RFC 9110 section 9, RFC 5789), to recognise a slip.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
 
-/// `pools`: those that requests of the service go to.
+/// `smallest`: the smallest tenant it may have, if known. `pools`: those that its requests go to.
 pub(super) fn read(
     service: &Section<'_, '_>,
+    smallest: Option<SmallestPlace<'_>>,
     pools: &[&CheckedPool],
     report: &mut Report,
 ) -> ServiceLimits {
     let limits = service.section("limits", "services.NAME.limits", report);
     ServiceLimits {
-        tenant: read_tenant(&limits, pools, report),
+        tenant: read_tenant(&limits, smallest, pools, report),
         client: read_client(&limits, report),
     }
 }
 
 fn read_tenant(
     limits: &Section<'_, '_>,
+    smallest: Option<SmallestPlace<'_>>,
     pools: &[&CheckedPool],
     report: &mut Report,
 ) -> Option<TenantLimit> {
@@ -57,7 +59,33 @@ fn read_tenant(
     }
     check_in_flight(&section, in_flight, pools, report);
     warn_of_burst(&section, burst, rate.unwrap_or_default(), pools, report);
+    if let Some(smallest) = smallest.filter(|_| rate.is_none()) {
+        warn_of_tiny_rate(&section, &limit, smallest, report);
+    }
     Some(limit)
+}
+
+/// A rate by inhabitants alone is fair on paper and shuts the smallest out: not even one form in a minute.
+fn warn_of_tiny_rate(
+    section: &Section<'_, '_>,
+    limit: &TenantLimit,
+    smallest: SmallestPlace<'_>,
+    report: &mut Report,
+) {
+    let SmallestPlace { name, inhabitants } = smallest;
+    let Some(rate) = limit.rate_of(inhabitants).filter(|rate| *rate < 1.0 / 60.0) else {
+        return;
+    };
+    let wrong = format!(
+        "{name} with its {inhabitants} inhabitants gets {}",
+        spell_rate(rate)
+    );
+    report.warn(
+        section.place_of("rate_per_1000_inhabitants"),
+        section.path("rate_per_1000_inhabitants"),
+        wrong,
+        "write `rate` as well, as rate: 1/s",
+    );
 }
 
 fn read_client(limits: &Section<'_, '_>, report: &mut Report) -> Option<ClientLimit> {
@@ -156,7 +184,7 @@ fn warn_of_burst(
     report: &mut Report,
 ) {
     let room = |pool: &&CheckedPool| {
-        let places = pool.value.queue.waiting_per_tenant_max;
+        let places = pool.value.policy.queue.waiting_per_tenant_max;
         (
             f64::from(pool.seats()) + f64::from(places),
             pool.value.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schleuse_core::{EjectionPolicy, HealthPolicy, PoolPolicy, RetryPolicy};
+use schleuse_core::{EjectionPolicy, Fraction, HealthPolicy, PoolPolicy, RetryPolicy};
 
 use super::{
     queue,
@@ -98,8 +98,10 @@ fn read_pool(
     let concurrency = section.integer("concurrency", report);
     let connections_max = read_connections_max(&section, concurrency, report);
     let health = section.section("health", "pools.NAME.health", report);
+    let (queue, wait_max) = queue::read(&section, held_bytes_max, report);
     let policy = PoolPolicy {
         concurrency,
+        streams_max: section.integer("streams_max", report),
         slow_start: section.duration("slow_start", report),
         ejection: read_ejection(&section, report),
         retry: read_retry(&section, report),
@@ -108,16 +110,15 @@ fn read_pool(
             unhealthy_after: health.integer("unhealthy_after", report),
         },
         probed: section.has("health"),
+        queue,
+        share: Fraction::ONE,
     };
-    let (queue, wait_max) = queue::read(&section, held_bytes_max, report);
     let pool = Pool {
         name: name.into_owned(),
         endpoints: fixed,
         discovery,
         scale,
         policy,
-        queue,
-        streams_max: section.integer("streams_max", report),
         connections_max,
         timeouts: read_timeouts(&section, report),
         health: section.has("health").then(|| read_health(&health, report)),

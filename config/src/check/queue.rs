@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use schleuse_core::{FairBy, QueuePolicy};
+
 use super::{pools::CheckedPool, services::CheckedService};
 use crate::{
     problem::Report,
     reader::{Placed, Section},
-    snapshot::{FairBy, QueuePolicy},
     units::spell_duration,
 };
 
@@ -75,7 +76,10 @@ pub(super) fn settle_wait_max(
         };
         let timeout = hastiest.service.timeout;
         match &pool.wait_max {
-            None => pool.value.queue.wait_max = pool.value.queue.wait_max.min(timeout),
+            None => {
+                let queue = &mut pool.value.policy.queue;
+                queue.wait_max = queue.wait_max.min(timeout);
+            }
             Some(written) if written.value > timeout => {
                 let name = &hastiest.service.name;
                 let wrong = format!(

@@ -7,7 +7,7 @@ use super::{
     pools::CheckedPool,
     process::read_networks,
     requests::{self, RequestRules},
-    tenants::read_hosts,
+    tenants::{SmallestPlace, Tenants, read_hosts},
 };
 use crate::{
     headers::check_header_name,
@@ -45,19 +45,22 @@ impl CheckedService {
 
 pub(super) fn read(
     file: &Section<'_, '_>,
+    tenants: &Tenants,
     pools: &[CheckedPool],
     trusted_proxies: &Networks,
     report: &mut Report,
 ) -> Vec<CheckedService> {
+    let smallest = tenants.smallest_place();
     let entries = file.named("services", report);
     entries
         .into_iter()
-        .map(|entry| read_service(entry, pools, trusted_proxies, report))
+        .map(|entry| read_service(entry, smallest, pools, trusted_proxies, report))
         .collect()
 }
 
 fn read_service(
     entry: Entry<'_, '_>,
+    smallest: Option<SmallestPlace<'_>>,
     pools: &[CheckedPool],
     trusted_proxies: &Networks,
     report: &mut Report,
@@ -110,7 +113,12 @@ fn read_service(
             _ => Isolation::Service,
         },
         tenant_cookie,
-        limits: limits::read(&section, &used, report),
+        limits: limits::read(
+            &section,
+            smallest.filter(|_| level == Level::Gemeinde),
+            &used,
+            report,
+        ),
         costs: limits::read_costs(&section, report),
     };
     CheckedService {

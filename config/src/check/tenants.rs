@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use schleuse_core::{Register, TenantId};
+use schleuse_core::{FairBy, Register, TenantId};
 
 use super::pools::CheckedPool;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     problem::Report,
     reader::{Entry, Placed, Section, text_of},
     register::{Alias, read_register},
-    snapshot::{FairBy, Weights},
+    snapshot::Weights,
     units::{Fault, quoted},
 };
 
@@ -22,7 +22,26 @@ pub(super) struct Tenants {
     pub(super) overrides: Vec<Override>,
 }
 
+/// The municipality with the fewest inhabitants, of those that have any.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SmallestPlace<'r> {
+    pub(super) name: &'r str,
+    pub(super) inhabitants: u64,
+}
+
 impl Tenants {
+    /// None without a register, or with an empty one.
+    pub(super) fn smallest_place(&self) -> Option<SmallestPlace<'_>> {
+        let (register, _) = self.register.as_ref()?;
+        let places = register.places().map(TenantId::new);
+        let inhabited = places.filter(|place| register.population(*place) > 0);
+        let smallest = inhabited.min_by_key(|place| register.population(*place))?;
+        Some(SmallestPlace {
+            name: register.name(smallest)?,
+            inhabitants: register.population(smallest),
+        })
+    }
+
     /// By the living keys of the register. A key that is in no row was noted where routes are built.
     pub(super) fn weights(&self, register: &Register) -> Weights {
         let weights = self.overrides.iter().filter_map(|tenant| {
@@ -131,7 +150,7 @@ pub(super) fn warn_of_useless_weights(
 ) {
     let weighs = |pool: &CheckedPool| {
         matches!(
-            pool.value.queue.fair_by,
+            pool.value.policy.queue.fair_by,
             FairBy::Population | FairBy::SquareRoot
         )
     };

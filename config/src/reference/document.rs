@@ -12,8 +12,9 @@ One YAML file, `schleuse.yaml` or `/etc/schleuse/schleuse.yaml` unless `--config
 to its directory. `schleuse check` reports every problem with line, column and remedy; `config/examples/` has a minimal
 and a full file.
 
-- Durations are a whole number and `ms`, `s`, `m` or `h`; sizes a whole number and `B`, `KiB`, `MiB` or `GiB`. A number
-  without unit is refused.
+- Durations are a whole number and `ms`, `s`, `m` or `h`; sizes a whole number and `B`, `KiB`, `MiB` or `GiB`; rates of
+  requests a number, with decimals if need be, and `/s`, `/min` or `/h`. A number without unit is refused.
+- What is a part of something larger cannot be written larger than that; where it is left out, it follows.
 - ARS, AGS and Leistungsschlüssel are taken digit for digit, leading zeros included. Quote them all the same: other tools
   that read the file may not.
 - Unknown keys, keys written twice and keys without a value are refused.

@@ -125,10 +125,8 @@ pub(super) const POOL_KEYS: &[KeyDoc] = &[
     key(
         "pools.NAME.streams_max",
         Kind::Integer(0, 100_000),
-        DefaultValue::Otherwise(
-            "100, or what a written `connections_max` leaves beside `concurrency`",
-        ),
-        "WebSockets, event streams and gRPC streams per endpoint: they take no seat, but each takes a connection. `0`: none; 503 beyond.",
+        DefaultValue::Value("100"),
+        "WebSockets, event streams and gRPC streams per endpoint, beside its seats and `connections_max`. `0`: none; 503 beyond.",
         "100",
     ),
     key(

@@ -4,8 +4,14 @@
 
 use std::time::Duration;
 
+use schleuse_core::Quota;
+
 /// Requests per second beyond which a rate means "no limit": far above what one process can serve.
 pub const RATE_PER_SECOND_MAX: f64 = 1_000_000.0;
+
+/// The least rate of a tenant that is limited at all, one request in 100 hours: a place without inhabitants must not be
+/// one without a limit.
+pub(crate) const RATE_PER_SECOND_MIN: f64 = 0.01 / 3600.0;
 
 /// What one tenant and one client network may ask of a service.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,10 +42,19 @@ pub struct TenantLimit {
 impl TenantLimit {
     /// The rate of a tenant with that many inhabitants, requests per second; none: its rate is not limited.
     pub fn rate_of(&self, inhabitants: u64) -> Option<f64> {
+        if self.rate_per_second <= 0.0 && self.per_1000_inhabitants <= 0.0 {
+            return None;
+        }
         #[expect(clippy::cast_precision_loss, reason = "inhabitants are far below 2^52")]
         let thousands = inhabitants as f64 / 1000.0;
         let rate = self.rate_per_second + self.per_1000_inhabitants * thousands;
-        (rate > 0.0).then_some(rate.min(RATE_PER_SECOND_MAX))
+        Some(rate.clamp(RATE_PER_SECOND_MIN, RATE_PER_SECOND_MAX))
+    }
+
+    /// Rate and burst of a tenant with that many inhabitants; none: its rate is not limited.
+    pub fn quota(&self, inhabitants: u64) -> Option<Quota> {
+        let rate = self.rate_of(inhabitants)?;
+        Some(Quota::new(rate, self.burst.requests(rate)))
     }
 }
 
@@ -114,38 +129,6 @@ pub struct Overload {
     pub file_handles_percent: u32,
 }
 
-/// How a pool's waiting requests are bounded and ordered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueuePolicy {
-    /// Waiting requests; 0: nothing waits.
-    pub waiting_max: u32,
-    /// The same for one tenant of one service.
-    pub waiting_per_tenant_max: u32,
-    /// Memory of waiting requests, bytes.
-    pub bytes_max: u64,
-    /// The same for one tenant of one service.
-    pub bytes_per_tenant_max: u64,
-    /// The longest wait.
-    pub wait_max: Duration,
-    /// What a tenant counts.
-    pub fair_by: FairBy,
-    /// Percent of `waiting_per_tenant_max` that one client network may hold; at least one place.
-    pub client_share: u32,
-}
-
-/// What a tenant counts while several wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FairBy {
-    /// Its inhabitants, or its own weight.
-    Population,
-    /// The square root of that.
-    SquareRoot,
-    /// All the same.
-    Equal,
-    /// Nothing: first come, first served.
-    None,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,11 +153,25 @@ mod tests {
     }
 
     #[test]
-    fn no_rate_is_no_limit_and_a_rate_beyond_all_is_capped() {
+    fn no_rate_is_no_limit_nobody_is_a_tiny_one_and_a_rate_beyond_all_is_capped() {
         assert_eq!(limit(0.0, 0.0).rate_of(7), None);
-        assert_eq!(limit(0.0, 0.2).rate_of(0), None);
+        assert_eq!(limit(0.0, 0.2).rate_of(0), Some(RATE_PER_SECOND_MIN));
         let all = limit(RATE_PER_SECOND_MAX, RATE_PER_SECOND_MAX).rate_of(u64::MAX);
         assert_eq!(all, Some(RATE_PER_SECOND_MAX));
+    }
+
+    #[test]
+    fn a_quota_has_the_tenants_rate_and_burst() {
+        let berlin = limit(5.0, 0.2).quota(3_685_265).unwrap();
+        assert!((berlin.rate_per_second() - 742.053).abs() < 0.01);
+        assert!(
+            (berlin.burst() - 1484.106).abs() < 0.1,
+            "{}",
+            berlin.burst()
+        );
+        let tiny = limit(0.0, 0.2).quota(7).unwrap();
+        assert!((tiny.burst() - 1.0).abs() < 1e-9);
+        assert_eq!(limit(0.0, 0.0).quota(7), None);
     }
 
     #[test]

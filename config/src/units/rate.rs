@@ -4,13 +4,10 @@
 //! is not among them: beside durations it would be read as minutes by one and as months or milli by another.
 
 use super::{Fault, parse_duration, quoted, whole};
-use crate::snapshot::{Burst, RATE_PER_SECOND_MAX};
+use crate::snapshot::{Burst, RATE_PER_SECOND_MAX, RATE_PER_SECOND_MIN};
 
 /// Names of the times behind the slash, and their seconds.
 const TIMES: [(&str, f64); 3] = [("s", 1.0), ("min", 60.0), ("h", 3600.0)];
-
-/// Below this a rate is a refusal in disguise: one request in 1,000 hours.
-pub(crate) const RATE_PER_HOUR_MIN: f64 = 0.001;
 
 /// A burst above it admits a whole city at once.
 pub(crate) const BURST_REQUESTS_MAX: u32 = 1_000_000;
@@ -36,10 +33,10 @@ pub(crate) fn parse_request_rate(text: &str) -> Result<f64, Fault> {
             format!("{} is too large", quoted(text)),
             format!("write at most {}", spell_rate(RATE_PER_SECOND_MAX)),
         ))
-    } else if rate * 3600.0 < RATE_PER_HOUR_MIN {
+    } else if rate < RATE_PER_SECOND_MIN * (1.0 - 1e-9) {
         Err(Fault::new(
             format!("{} is too small", quoted(text)),
-            format!("write at least {RATE_PER_HOUR_MIN}/h"),
+            format!("write at least {}", spell_rate(RATE_PER_SECOND_MIN)),
         ))
     } else {
         Ok(rate)
@@ -224,7 +221,7 @@ mod tests {
             ("1.5/min", 0.025),
             ("36/h", 0.01),
             ("1000000/s", 1e6),
-            ("0.001/h", 0.001 / 3600.0),
+            ("0.01/h", 0.01 / 3600.0),
         ] {
             let rate = parse_request_rate(text).unwrap();
             assert!((rate - per_second).abs() < 1e-12, "{text}: {rate}");
@@ -292,7 +289,7 @@ mod tests {
                 "is too large",
                 "write at most 1000000/s",
             ),
-            ("0.0001/h", "is too small", "write at least 0.001/h"),
+            ("0.009/h", "is too small", "write at least 0.01/h"),
             ("NaN/s", "is not a rate", ELSE),
             ("inf/s", "is not a rate", ELSE),
             ("1e3/s", "is not a rate", ELSE),

@@ -8,6 +8,7 @@ mod support;
 mod crosschecks;
 mod examples;
 mod laws;
+mod limits;
 mod register;
 mod sources;
 mod tls;

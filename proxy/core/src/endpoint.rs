@@ -50,6 +50,8 @@ pub struct EndpointView {
     pub in_flight: u32,
     /// Seats there are at present, slow start included.
     pub seats: u32,
+    /// Streams, outside the seats.
+    pub streams: u32,
     /// Peak-sensitive average of the time to first byte; none: no answer yet.
     pub latency: Option<Duration>,
     /// By active probes; true when the pool has none.
@@ -80,6 +82,7 @@ pub(crate) struct Endpoint {
     pub(crate) health: Health,
     pub(crate) ejection: Ejection,
     pub(crate) in_flight: u32,
+    pub(crate) streams: u32,
     pub(crate) since: Timestamp,
     /// Start of the slow-start ramp; none: it has its full share.
     pub(crate) ramp_since: Option<Timestamp>,
@@ -100,6 +103,7 @@ impl Endpoint {
             health: Health::default(),
             ejection: Ejection::default(),
             in_flight: 0,
+            streams: 0,
             since: now,
             ramp_since: None,
             affinity_lost: 0,
@@ -121,7 +125,7 @@ impl Endpoint {
     }
 
     pub(crate) fn seats(&self, policy: &PoolPolicy, now: Timestamp) -> u32 {
-        self.share(policy, now).seats(policy.concurrency)
+        self.share(policy, now).seats(policy.seats_max())
     }
 
     pub(crate) fn has_free_seat(&self, policy: &PoolPolicy, now: Timestamp) -> bool {
@@ -147,7 +151,6 @@ impl Endpoint {
         let failed = match outcome {
             Outcome::Answered { status, .. } => failed_status(status),
             Outcome::Failed(_) => true,
-            Outcome::Released => false,
             // Says something about the client alone.
             Outcome::Abandoned => return false,
         };
@@ -161,6 +164,31 @@ impl Endpoint {
         }
         self.ejection.succeeded(&policy.ejection, now);
         false
+    }
+
+    /// Moves a request out of its seat, which speaks for the endpoint; false: it has as many streams as it may.
+    pub(crate) fn stream(&mut self, policy: &PoolPolicy, now: Timestamp) -> bool {
+        if self.streams >= policy.share.of(policy.streams_max) {
+            return false;
+        }
+        self.streams += 1;
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.ejection.succeeded(&policy.ejection, now);
+        true
+    }
+
+    /// Whether somebody still uses it.
+    pub(crate) fn busy(&self) -> bool {
+        self.in_flight > 0 || self.streams > 0
+    }
+
+    /// When it has a seat more or is usable again though nothing happens; none: never.
+    pub(crate) fn next_change(&self, policy: &PoolPolicy, now: Timestamp) -> Option<Timestamp> {
+        let seat = self
+            .ramp_since
+            .and_then(|since| Share::next_seat(since, policy.slow_start, policy.seats_max(), now));
+        let back = self.ejection.until(now);
+        seat.into_iter().chain(back).min()
     }
 
     /// Leaves the endpoint out for a while; it comes back on the ramp.
@@ -177,6 +205,7 @@ impl Endpoint {
             listed,
             in_flight: self.in_flight,
             seats: self.seats(policy, now),
+            streams: self.streams,
             latency: self.latency.duration(now),
             healthy: self.health.healthy(),
             ejected_until: self.ejection.until(now),

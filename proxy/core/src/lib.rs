@@ -16,6 +16,7 @@ mod balance;
 pub mod ejection;
 pub mod endpoint;
 mod ewma;
+mod fraction;
 pub mod health;
 pub mod host;
 pub mod identify;
@@ -23,6 +24,8 @@ pub mod key;
 pub mod level;
 pub mod path;
 pub mod pool;
+mod queue;
+pub mod rate;
 pub mod refusal;
 pub mod register;
 mod request_key;
@@ -35,11 +38,22 @@ mod window;
 
 pub use ejection::EjectionPolicy;
 pub use endpoint::{EndpointId, EndpointView, Mode};
+pub use fraction::Fraction;
 pub use health::{HealthChange, HealthPolicy};
 pub use identify::{Facts, Identified, NotIdentified, Way};
 pub use key::{Ags, KeyError, RegionalKey, TenantId};
 pub use level::Level;
-pub use pool::{Admission, Failure, Outcome, PoolPolicy, PoolState, PoolTotals, Slot};
+pub use pool::{
+    Admission, Arrival, Failure, Grant, Leave, Outcome, PoolPolicy, PoolState, PoolTotals, Refused,
+    Retry, Slot, Stream, Waiting,
+};
+pub use queue::{
+    flow::FlowKey,
+    policy::{FairBy, QueuePolicy},
+    ticket::{Class, Ticket},
+    view::{FlowView, QueueView},
+};
+pub use rate::{ArrivalTime, Quota, SharedRate};
 pub use refusal::{CitizenText, Language, Refusal, Words};
 pub use register::{Register, RegisterProblem, Row};
 pub use retry::RetryPolicy;

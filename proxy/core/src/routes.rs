@@ -124,6 +124,16 @@ impl Routes {
         Some((office, route.pool(office)))
     }
 
+    /// The level that is in charge of a service.
+    pub fn level(&self, service: ServiceIndex) -> Option<Level> {
+        self.service(service).map(ServiceRoute::level)
+    }
+
+    /// The pool of those tenants of a service that have none of their own.
+    pub fn shared_pool(&self, service: ServiceIndex) -> Option<PoolIndex> {
+        self.service(service).map(|route| route.pool)
+    }
+
     #[inline]
     pub(crate) fn owner<'r>(&'r self, host: &'r str) -> Option<HostOwner<'r>> {
         if let Some(owner) = self.hosts.get(host) {

@@ -42,6 +42,25 @@ impl Share {
         u32::try_from(seats).unwrap_or(u32::MAX).max(1)
     }
 
+    /// When an endpoint on the ramp will have one seat more than at `now`; none: it has them all.
+    pub(crate) fn next_seat(
+        since: Timestamp,
+        ramp: Duration,
+        concurrency: u32,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let seats = Self::at(Some(since), ramp, now).seats(concurrency);
+        if seats >= concurrency.max(1) {
+            return None;
+        }
+        let next = u64::from(seats) + 1;
+        let share = (next * u64::from(Self::FULL.0)).div_ceil(u64::from(concurrency.max(1)));
+        let climb = u128::from(share.saturating_sub(u64::from(START)));
+        let elapsed = (climb * ramp.as_micros()).div_ceil(u128::from(Self::FULL.0 - START));
+        let elapsed = Duration::from_micros(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        Some(since + elapsed.min(ramp))
+    }
+
     /// As a factor of the weight, above 0 and up to 1.
     pub(crate) fn weight(self) -> f64 {
         f64::from(self.0) / f64::from(Self::FULL.0)
@@ -77,6 +96,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_next_seat_comes_when_it_was_announced_and_not_before(
+            millis in 0..12_000_u64, concurrency in 0..3_000_u32, ramp in 0..11_000_u64
+        ) {
+            let ramp = Duration::from_millis(ramp);
+            let seats = |now| Share::at(Some(at(0)), ramp, now).seats(concurrency);
+            let now = at(millis);
+            if let Some(next) = Share::next_seat(at(0), ramp, concurrency, now) {
+                prop_assert!(next > now && seats(next) > seats(now));
+                let before = Timestamp::from_micros(next.as_micros() - 1);
+                prop_assert_eq!(seats(before), seats(now));
+            } else {
+                prop_assert_eq!(seats(now), concurrency.max(1));
+            }
+        }
+
         #[test]
         fn the_ramp_never_falls_and_never_leaves_its_bounds(
             early in 0..20_000_u64, later in 0..20_000_u64, concurrency in 0..u32::MAX

@@ -292,6 +292,11 @@ impl RequestHead {
         take_request(&mut text, &mut 0, &HeadLimits::CEILING)?.ok_or(Reject::Malformed)
     }
 
+    /// Memory that its text takes, bytes.
+    pub fn text_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The method, a token, in the case received.
     pub fn method(&self) -> &str {
         self.parts.method.text(&self.bytes)

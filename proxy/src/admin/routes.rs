@@ -11,6 +11,9 @@ pub(super) enum Resource {
     Reload,
     Tenants,
     Tenant,
+    GrantLease,
+    RevokeLease,
+    Leases,
     Pools,
     Pool,
     EndpointMode,
@@ -50,6 +53,13 @@ const fn post(path: &'static str, resource: Resource, statuses: &'static [u16]) 
     }
 }
 
+const fn delete(path: &'static str, resource: Resource, statuses: &'static [u16]) -> Route {
+    Route {
+        method: "DELETE",
+        ..post(path, resource, statuses)
+    }
+}
+
 const fn open(path: &'static str, resource: Resource, statuses: &'static [u16]) -> Route {
     Route {
         open: true,
@@ -66,6 +76,17 @@ pub(super) const ROUTES: &[Route] = &[
     post("/api/v1/reload", Resource::Reload, &[200, 422, 500]),
     get("/api/v1/tenants", Resource::Tenants, &[200, 400]),
     get("/api/v1/tenants/{key}", Resource::Tenant, &[200, 404]),
+    post(
+        "/api/v1/tenants/{key}/lease",
+        Resource::GrantLease,
+        &[200, 400, 404, 409],
+    ),
+    delete(
+        "/api/v1/tenants/{key}/lease",
+        Resource::RevokeLease,
+        &[200, 404],
+    ),
+    get("/api/v1/leases", Resource::Leases, &[200]),
     get("/api/v1/pools", Resource::Pools, &[200]),
     get("/api/v1/pools/{name}", Resource::Pool, &[200, 404]),
     post(

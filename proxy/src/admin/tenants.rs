@@ -3,6 +3,7 @@
 use schleuse_core::{RegionalKey, Register, ServiceIndex, TenantId};
 use serde::Serialize;
 
+use super::query::parameters;
 use crate::edge::Live;
 
 /// Places on a page when the request does not say.
@@ -50,23 +51,11 @@ impl Page {
     /// # Errors
     ///
     /// What is wrong with it, for the operator.
-    pub(super) fn parse(query: Option<&str>) -> Result<Self, &'static str> {
-        let (mut limit, mut after) = (None, None);
-        let pairs = query.unwrap_or_default().split('&');
-        for pair in pairs.filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let slot = match name {
-                "limit" => &mut limit,
-                "after" => &mut after,
-                _ => return Err("the query has no other parameters than limit and after"),
-            };
-            if slot.replace(value).is_some() {
-                return Err("a parameter of the query is repeated");
-            }
-        }
+    pub(super) fn parse(query: Option<&str>) -> Result<Self, String> {
+        let [limit, after] = parameters(query, ["limit", "after"])?;
         let limit = limit.map_or(Some(LIMIT_DEFAULT), |limit| limit.parse().ok());
         let Some(limit @ 1..=LIMIT_MAX) = limit else {
-            return Err("limit is a number from 1 to 1000");
+            return Err("limit is a number from 1 to 1000".to_owned());
         };
         let after = after.map(RegionalKey::parse_ars).transpose();
         let after = after.map_err(|_| "after is an ARS, as `next` of the page before")?;

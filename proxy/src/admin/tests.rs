@@ -83,6 +83,12 @@ async fn every_route_answers_with_the_statuses_of_the_table_and_no_other() {
         ("GET", "/api/v1/tenants?limit=0", 400),
         ("GET", "/api/v1/tenants/11", 200),
         ("GET", "/api/v1/tenants/12", 404),
+        ("POST", "/api/v1/tenants/11/lease?ttl=1m", 200),
+        ("POST", "/api/v1/tenants/11/lease?ttl=1", 400),
+        ("POST", "/api/v1/tenants/12/lease", 404),
+        ("GET", "/api/v1/leases", 200),
+        ("DELETE", "/api/v1/tenants/11/lease", 200),
+        ("DELETE", "/api/v1/tenants/11/lease", 404),
         ("GET", "/api/v1/pools", 200),
         ("GET", "/api/v1/pools/a", 200),
         ("GET", "/api/v1/pools/c", 404),
@@ -230,4 +236,34 @@ async fn the_config_names_the_files_it_was_read_from() {
         (&1.into(), &Value::Null)
     );
     assert_eq!(config["hash"].as_str().unwrap().len(), 64);
+}
+
+#[tokio::test]
+async fn a_lease_is_listed_until_it_is_revoked_and_there_are_never_more_than_the_bound() {
+    let (_directory, admin) = admin("");
+    let path = |key: &str| format!("/api/v1/tenants/{key}/lease");
+    let keys = [
+        "110000000000",
+        "010545459039",
+        "010545453041",
+        "11",
+        "01",
+        "01054",
+        "010545459",
+        "010545453",
+    ];
+    for key in keys {
+        assert_eq!(
+            ask(&admin, "POST", &path(key), None).await.status,
+            200,
+            "{key}"
+        );
+    }
+    let leases = resource(&admin, "/api/v1/leases").await;
+    assert_eq!(leases.as_array().unwrap().len(), keys.len());
+    assert_eq!(leases[0]["tenant"], "110000000000");
+    assert_eq!(leases[0]["name"], "Berlin, Stadt");
+    assert_eq!(ask(&admin, "DELETE", &path("11"), None).await.status, 200);
+    let leases = resource(&admin, "/api/v1/leases").await;
+    assert_eq!(leases.as_array().unwrap().len(), keys.len() - 1);
 }

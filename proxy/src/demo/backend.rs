@@ -91,6 +91,7 @@ async fn accept(
             peer,
             listener: address,
             tls: None,
+            first_request: true,
         };
         let deadlines = Arc::<Deadlines>::default();
         let handler = backend.clone();

@@ -4,8 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, ErrorKind, Read, Write},
+    fs, io,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::ExitStatus,
@@ -13,8 +12,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
-use schleuse_http1::{BodyDecoder, HeadLimits, Piece, ResponseHead, ResponseTo, take_response};
 use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     crypto::aws_lc_rs,
@@ -25,6 +22,7 @@ use super::{
     request::{Door, Request},
     site::{Ports, Site},
 };
+use crate::blocking_client::{Response, exchange};
 
 /// For a connect, and for each read and write.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,6 +40,17 @@ pub struct Answer {
     pub certificate: Option<Vec<u8>>,
     /// How the proxy ended after this answer, if it did.
     pub proxy_exit: Option<ExitStatus>,
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        Self {
+            status: response.status,
+            fields: response.fields,
+            body: response.body,
+            ..Self::default()
+        }
+    }
 }
 
 impl Answer {
@@ -110,7 +119,7 @@ impl Client {
             let name = ServerName::try_from(request.host.clone()).map_err(io::Error::other)?;
             let tls = ClientConnection::new(self.tls.clone(), name).map_err(io::Error::other)?;
             let mut stream = StreamOwned::new(tls, tcp);
-            let mut answer = exchange(&mut stream, &text)?;
+            let mut answer = Answer::from(exchange(&mut stream, &text)?);
             answer.certificate = stream
                 .conn
                 .peer_certificates()
@@ -118,7 +127,7 @@ impl Client {
                 .map(|certificate| certificate.to_vec());
             answer
         } else {
-            exchange(&mut &tcp, &text)?
+            exchange(&mut &tcp, &text)?.into()
         };
         if request.cookies {
             self.keep_cookies(&answer);
@@ -178,65 +187,4 @@ impl Client {
 /// The system's, or a file without one.
 pub fn certificate(file: &Path) -> io::Result<CertificateDer<'static>> {
     CertificateDer::from_pem_slice(&fs::read(file)?).map_err(io::Error::other)
-}
-
-fn exchange(stream: &mut (impl Read + Write), request: &str) -> io::Result<Answer> {
-    stream.write_all(request.as_bytes())?;
-    stream.flush()?;
-    let mut buf = BytesMut::new();
-    let head = loop {
-        let mut scanned = 0;
-        let head = take_response(
-            &mut buf,
-            &mut scanned,
-            &HeadLimits::default(),
-            ResponseTo::default(),
-        );
-        match head.map_err(|reject| io::Error::new(ErrorKind::InvalidData, reject.to_string()))? {
-            Some(head) if head.interim() => {}
-            Some(head) => break head,
-            None if read(stream, &mut buf)? == 0 => return Err(ErrorKind::UnexpectedEof.into()),
-            None => {}
-        }
-    };
-    let body = read_body(stream, &mut buf, &head)?;
-    let fields = head.fields().map(|field| {
-        let value = String::from_utf8_lossy(field.value).into_owned();
-        (field.name.to_ascii_lowercase(), value)
-    });
-    Ok(Answer {
-        status: head.status(),
-        fields: fields.collect(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-        ..Answer::default()
-    })
-}
-
-fn read_body(
-    stream: &mut impl Read,
-    buf: &mut BytesMut,
-    head: &ResponseHead,
-) -> io::Result<Vec<u8>> {
-    let invalid =
-        |reject: schleuse_http1::Reject| io::Error::new(ErrorKind::InvalidData, reject.to_string());
-    let mut decoder = BodyDecoder::new(head.body());
-    let mut body = Vec::new();
-    loop {
-        match decoder.decode(buf).map_err(invalid)? {
-            Piece::Data(piece) => body.extend_from_slice(&piece),
-            Piece::End => return Ok(body),
-            Piece::More if read(stream, buf)? == 0 => {
-                decoder.end_of_input().map_err(invalid)?;
-                return Ok(body);
-            }
-            Piece::More => {}
-        }
-    }
-}
-
-fn read(stream: &mut impl Read, buf: &mut BytesMut) -> io::Result<usize> {
-    let mut chunk = [0; 8192];
-    let count = stream.read(&mut chunk)?;
-    buf.extend_from_slice(chunk.get(..count).unwrap_or_default());
-    Ok(count)
 }

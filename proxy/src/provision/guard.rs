@@ -113,7 +113,7 @@ impl Guard {
                     return self.finish();
                 }
             }
-            if told && !self.obey()? {
+            if told && !self.obey() {
                 return self.finish();
             }
         }
@@ -134,15 +134,15 @@ impl Guard {
     }
 
     /// Does what Schleuse says; false when it is to end everything, or is gone.
-    fn obey(&mut self) -> io::Result<bool> {
+    fn obey(&mut self) -> bool {
         let mut bytes = [0; LINE_BYTES_MAX];
         let count = match self.schleuse.read(&mut bytes) {
             Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
             Err(_) => 0,
         };
         if count == 0 {
-            return Ok(false);
+            return false;
         }
         self.received
             .extend_from_slice(bytes.get(..count).unwrap_or_default());
@@ -158,10 +158,10 @@ impl Guard {
                     // Fails when it has just ended.
                     let _ = killpg(self.replica, signal);
                 }
-                _ => return Ok(false),
+                _ => return false,
             }
         }
-        Ok(self.received.len() <= LINE_BYTES_MAX)
+        self.received.len() <= LINE_BYTES_MAX
     }
 
     /// Kills what is left, and tells how the replica ended.
@@ -232,7 +232,7 @@ fn spawn(options: &Options) -> io::Result<Child> {
     command.spawn()
 }
 
-/// The processes whose parent is `parent`, from /proc/PID/stat (proc_pid_stat(5): field 4, behind the name in brackets,
+/// The processes whose parent is `parent`, from /proc/PID/stat (`proc_pid_stat(5)`: field 4, behind the name in brackets,
 /// which may hold anything).
 fn children_of(parent: Pid) -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else {

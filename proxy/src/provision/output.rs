@@ -65,7 +65,7 @@ impl Output {
         let mut bytes = [0; 8192];
         while let Ok(count @ 1..) = from.read(&mut bytes).await {
             lines.take(bytes.get(..count).unwrap_or_default(), |line| {
-                self.write(line)
+                self.write(line);
             });
         }
         lines.end(|line| self.write(line));

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use schleuse_config::ProcessTemplate;
 use schleuse_core::Timestamp;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::sleep_until,
 };
 use tokio_util::task::TaskTracker;
@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Event, Order, Provisioner,
     output::Allowance,
-    replica::{Ended, Ending, Replica},
+    replica::{Ended, Replica},
 };
 use crate::{
     backoff::Backoff,
@@ -64,7 +64,7 @@ pub struct Place {
 
 impl Processes {
     /// Nothing runs before the first order. Must be called within a runtime, which must live until all have ended.
-    pub fn new(place: Place, template: Arc<ProcessTemplate>) -> Self {
+    pub fn new(place: &Place, template: Arc<ProcessTemplate>) -> Self {
         let wanted = watch::Sender::new(Wanted {
             template,
             order: None,
@@ -115,7 +115,7 @@ struct Known {
     started: Timestamp,
     listens: bool,
     /// None: it was told to end.
-    end: Option<mpsc::Sender<Ending>>,
+    end: Option<oneshot::Sender<()>>,
 }
 
 /// The task of a pool.
@@ -200,7 +200,7 @@ impl Keeper {
         for (_, number) in order.into_iter().skip(keep) {
             let replica = self.replicas.get_mut(&number);
             if let Some(end) = replica.and_then(|known| known.end.take()) {
-                let _ = end.try_send(Ending::Drain); // room for one, and this is the only one
+                let _ = end.send(()); // fails when it has just ended
             }
         }
     }
@@ -208,7 +208,7 @@ impl Keeper {
     async fn start(&mut self, template: &Arc<ProcessTemplate>, attempt: u64) {
         let number = self.next_number;
         self.next_number = self.next_number.wrapping_add(1);
-        let (end, asked) = mpsc::channel(1);
+        let (end, asked) = oneshot::channel();
         let replica = Replica {
             pool: self.place.pool.clone(),
             number,

@@ -44,15 +44,6 @@ const LOOK_PAUSE_MAX: Duration = Duration::from_millis(50);
 /// A connect on this machine takes longer than this only when the replica's backlog is full: it listens, then.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
-/// How a replica is told to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Requests in flight may finish first.
-    Drain,
-    /// By the stop signal at once.
-    Stop,
-}
-
 /// What is needed to start one.
 #[derive(Debug)]
 pub struct Replica {
@@ -84,8 +75,8 @@ pub struct Ended {
 }
 
 impl Replica {
-    /// Runs it until it has ended, by itself or because `asked` says so.
-    pub async fn run(self, guard: &Path, mut asked: mpsc::Receiver<Ending>) -> Ended {
+    /// Runs it until it has ended, by itself or because `asked` resolves.
+    pub async fn run(self, guard: &Path, mut asked: oneshot::Receiver<()>) -> Ended {
         let ended = |address, status: String, asked| Ended {
             number: self.number,
             address,
@@ -100,9 +91,9 @@ impl Replica {
             Err(error) => return ended(None, format!("cannot be started: {error}"), false),
         };
         let start_max = self.template.start_max;
-        let ending = tokio::select! {
+        tokio::select! {
             status = process.ended() => return ended(None, status, false),
-            ending = asked.recv() => ending,
+            _ = &mut asked => {} // it has no requests yet
             listens = timeout(start_max, listens(port.address())) => if listens.is_ok() {
                 let address = port.address();
                 return self.serve(process, address, asked).await;
@@ -111,8 +102,7 @@ impl Replica {
                 let status = format!("did not listen within {start_max:?}, {status}");
                 return ended(None, status, false);
             },
-        };
-        drop(ending); // it has no requests yet
+        }
         let status = process.stop(&self.template).await;
         ended(None, status, true)
     }
@@ -121,7 +111,7 @@ impl Replica {
         &self,
         mut process: Process,
         address: SocketAddr,
-        mut asked: mpsc::Receiver<Ending>,
+        asked: oneshot::Receiver<()>,
     ) -> Ended {
         let _ = self.listening.send(self.number).await;
         let listening = Event::Listening {
@@ -131,10 +121,7 @@ impl Replica {
         let _ = self.events.send(listening).await;
         let (status, was_asked) = tokio::select! {
             status = process.ended() => (status, false),
-            ending = asked.recv() => match ending {
-                Some(Ending::Drain) => (self.drain(process, address, asked).await, true),
-                Some(Ending::Stop) | None => (process.stop(&self.template).await, true),
-            },
+            _ = asked => (self.drain(process, address).await, true),
         };
         Ended {
             number: self.number,
@@ -144,12 +131,7 @@ impl Replica {
         }
     }
 
-    async fn drain(
-        &self,
-        mut process: Process,
-        address: SocketAddr,
-        mut asked: mpsc::Receiver<Ending>,
-    ) -> String {
+    async fn drain(&self, mut process: Process, address: SocketAddr) -> String {
         let (idle, is_idle) = oneshot::channel();
         let draining = Event::Draining {
             replica: self.number,
@@ -160,7 +142,6 @@ impl Replica {
         tokio::select! {
             status = process.ended() => return status,
             _ = timeout(self.template.drain_max, is_idle) => {}
-            _ = asked.recv() => {} // no more time
         }
         process.stop(&self.template).await
     }

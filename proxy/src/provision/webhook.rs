@@ -12,6 +12,7 @@ use http::{Request, header};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use schleuse_config::Webhook as Receiver;
 use serde::Serialize;
 use tokio::{
@@ -20,10 +21,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
-};
+use tokio_rustls::TlsConnector;
 
 use super::{Event, Order, Provisioner, signature::signature};
 use crate::{
@@ -97,7 +95,7 @@ impl Provisioner for Webhook {
 /// # Errors
 ///
 /// When the TLS library refuses its own defaults.
-pub fn system_authorities() -> Result<ClientConfig, tokio_rustls::rustls::Error> {
+pub fn system_authorities() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
@@ -106,7 +104,7 @@ pub fn system_authorities() -> Result<ClientConfig, tokio_rustls::rustls::Error>
         let fields = [("error", &*errors.join("; "))];
         log::event(Level::Warn, "no_certificate_authorities", &fields);
     }
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())

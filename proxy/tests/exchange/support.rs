@@ -44,6 +44,7 @@ impl Setup {
                 peer: "192.0.2.7:1234".parse().unwrap(),
                 listener: "127.0.0.1:1".parse().unwrap(),
                 tls: None,
+                first_request: true,
             },
             deadlines: Arc::default(),
         }

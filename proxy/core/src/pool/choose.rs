@@ -1,6 +1,6 @@
-//! Which endpoint an arrival gets: the part of [`PoolState::arrive`] that only looks.
+//! Which endpoint a request gets: the part of every admission that looks for a free seat.
 
-use super::{PoolPolicy, PoolState};
+use super::{endpoints::Endpoints, policy::PoolPolicy};
 use crate::{EndpointId, Mode, Refusal, Timestamp, balance::Draws, endpoint::Endpoint};
 
 /// Endpoints up to which a pool is scanned at once: it costs less than samples without luck, and it is exact.
@@ -45,7 +45,7 @@ impl Arrival<'_> {
     }
 }
 
-impl PoolState {
+impl Endpoints {
     /// The place of a session's endpoint, when it still serves its sessions and has a free seat.
     ///
     /// A drained endpoint does; an unhealthy or ejected one only while nobody is usable, as for everybody else.
@@ -56,17 +56,41 @@ impl PoolState {
         now: Timestamp,
     ) -> Option<usize> {
         let position = self.position(id)?;
-        let endpoint = self.endpoints.get(position)?;
+        let endpoint = self.listed.get(position)?;
         let serves = match endpoint.mode {
             Mode::Ready | Mode::Drain if endpoint.sound(now) => true,
-            Mode::Ready => !self.endpoints.iter().any(|other| other.usable(now)),
+            Mode::Ready => !self.listed.iter().any(|other| other.usable(now)),
             Mode::Drain | Mode::Maintenance => false,
         };
         (serves && endpoint.has_free_seat(policy, now)).then_some(position)
     }
 
-    /// The place of the endpoint for an arrival without a session.
+    /// Whether a session's endpoint keeps its free seats for its sessions.
+    pub(super) fn reserved(&self, position: usize) -> bool {
+        let endpoint = self.listed.get(position);
+        endpoint.is_some_and(|endpoint| endpoint.mode == Mode::Drain)
+    }
+
+    /// The place of the endpoint for a request without a session. What is found to be full is remembered until it may
+    /// have changed: an overloaded pool is not searched with every arrival.
     pub(super) fn choose(
+        &mut self,
+        policy: &PoolPolicy,
+        tried: &[EndpointId],
+        draw: u64,
+        now: Timestamp,
+    ) -> Result<usize, Refusal> {
+        if self.known_full(policy, now) {
+            return Err(Refusal::PoolFull);
+        }
+        let chosen = self.search(policy, tried, draw, now);
+        if chosen == Err(Refusal::PoolFull) {
+            self.note_full(policy, now);
+        }
+        chosen
+    }
+
+    fn search(
         &self,
         policy: &PoolPolicy,
         tried: &[EndpointId],
@@ -75,7 +99,7 @@ impl PoolState {
     ) -> Result<usize, Refusal> {
         let arrival = Arrival { policy, tried, now };
         let mut draws = Draws::new(draw);
-        if self.endpoints.len() > SCANNED_MAX
+        if self.listed.len() > SCANNED_MAX
             && let Some(position) = self.sample(&arrival, &mut draws)
         {
             return Ok(position);
@@ -89,8 +113,8 @@ impl PoolState {
     fn sample(&self, arrival: &Arrival<'_>, draws: &mut Draws) -> Option<usize> {
         let mut first = None;
         for _ in 0..SAMPLES_MAX {
-            let position = draws.below(self.endpoints.len());
-            let endpoint = self.endpoints.get(position)?;
+            let position = draws.below(self.listed.len());
+            let endpoint = self.listed.get(position)?;
             let suitable = arrival.fits(Candidates::Usable, endpoint) && !arrival.tried(endpoint);
             match first {
                 _ if !suitable => {}
@@ -111,7 +135,7 @@ impl PoolState {
     ) -> Option<Result<usize, Refusal>> {
         let (mut fresh, mut again) = (0, 0);
         let fitting = |endpoint: &&Endpoint| arrival.fits(candidates, endpoint);
-        for endpoint in self.endpoints.iter().filter(fitting) {
+        for endpoint in self.listed.iter().filter(fitting) {
             if arrival.tried(endpoint) {
                 again += 1;
             } else {
@@ -119,13 +143,13 @@ impl PoolState {
             }
         }
         if fresh + again == 0 {
-            let mut all = self.endpoints.iter();
+            let mut all = self.listed.iter();
             let busy = all.any(|endpoint| candidates.include(endpoint, arrival.now));
             return busy.then_some(Err(Refusal::PoolFull));
         }
         let among_tried = fresh == 0;
         let pair = draws.pair_below(if among_tried { again } else { fresh });
-        let places = self.endpoints.iter().enumerate().filter(|(_, endpoint)| {
+        let places = self.listed.iter().enumerate().filter(|(_, endpoint)| {
             arrival.fits(candidates, endpoint) && arrival.tried(endpoint) == among_tried
         });
         let (one, other) = pick(places.map(|(position, _)| position), pair)?;
@@ -135,7 +159,7 @@ impl PoolState {
     /// The less loaded of two places; the first one when they are equal, which is the one that was drawn first.
     fn lighter(&self, arrival: &Arrival<'_>, one: usize, other: usize) -> usize {
         let load = |position: usize| {
-            let endpoint = self.endpoints.get(position);
+            let endpoint = self.listed.get(position);
             endpoint.map(|endpoint| endpoint.load(arrival.policy, arrival.now))
         };
         match (load(one), load(other)) {

@@ -43,13 +43,38 @@ fn the_last_free_seat_of_hundreds_of_endpoints_is_found_p33() {
 }
 
 #[test]
-fn a_released_tunnel_gives_its_seat_back_and_counts_as_a_success() {
+fn a_stream_gives_its_seat_back_and_counts_as_a_success() {
     let mut bench = Bench::new(1, seats(1));
     for _ in 0..20 {
         let slot = bench.arrive().unwrap();
-        bench.depart(slot, Outcome::Released);
+        let _stream = bench.stream(slot).unwrap();
     }
-    assert_eq!((bench.view(0).in_flight, bench.view(0).failures), (0, 0));
+    let view = bench.view(0);
+    assert_eq!((view.in_flight, view.streams, view.failures), (0, 20, 0));
+}
+
+#[test]
+fn an_endpoint_has_no_more_streams_than_it_may() {
+    let mut bench = Bench::new(1, seats(2));
+    bench.policy.streams_max = 1;
+    let first = bench.arrive().unwrap();
+    let first = bench.stream(first).unwrap();
+    let second = bench.arrive().unwrap();
+    let second = bench.stream(second).unwrap_err();
+    assert_eq!(bench.view(0).in_flight, 1, "it kept its seat");
+    bench.pool.end_stream(first);
+    assert!(bench.stream(second).is_ok());
+}
+
+#[test]
+fn an_endpoint_that_goes_is_kept_until_its_last_stream_ends() {
+    let mut bench = Bench::new(1, seats(2));
+    let slot = bench.arrive().unwrap();
+    let stream = bench.stream(slot).unwrap();
+    bench.set_endpoints(&[address(7)]);
+    assert_eq!(bench.view(0).streams, 1);
+    bench.pool.end_stream(stream);
+    assert_eq!(bench.views().len(), 1);
 }
 
 #[test]

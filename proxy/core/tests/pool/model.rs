@@ -10,7 +10,7 @@ use schleuse_core::{
     EjectionPolicy, EndpointId, EndpointView, Mode, Outcome, PoolPolicy, Refusal, Slot,
 };
 
-use crate::support::{Bench, RESET, address, answered};
+use crate::support::{Bench, RESET, address, answered, no_queue};
 
 /// Addresses that take part.
 const ADDRESSES: u16 = 12;
@@ -47,6 +47,7 @@ fn policies() -> impl Strategy<Value = PoolPolicy> {
                     ..EjectionPolicy::default()
                 },
                 probed,
+                queue: no_queue(),
                 ..PoolPolicy::default()
             },
         )
@@ -58,7 +59,6 @@ fn events() -> impl Strategy<Value = Event> {
         Just(RESET),
         Just(RESET),
         Just(Outcome::Abandoned),
-        Just(Outcome::Released),
     ];
     let mode = prop_oneof![
         Just(Mode::Ready),

@@ -1,10 +1,10 @@
 //! A pool under test, with its policy and the time of its next event.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
 use schleuse_core::{
-    Admission, EndpointId, EndpointView, Failure, Outcome, PoolPolicy, PoolState, Refusal, Slot,
-    Timestamp,
+    Admission, Arrival, ArrivalTime, Class, EndpointId, EndpointView, Failure, FlowKey, Outcome,
+    PoolPolicy, PoolState, QueuePolicy, Refusal, Retry, Slot, Stream, TenantId, Timestamp,
 };
 
 /// The n-th address of a test.
@@ -27,9 +27,23 @@ pub(crate) fn answered(millis: u64) -> Outcome {
 
 pub(crate) const RESET: Outcome = Outcome::Failed(Failure::Reset);
 
-/// Pool, policy, clock and draws.
+/// Whose requests all of them are.
+pub(crate) const FLOW: FlowKey = FlowKey {
+    service: 0,
+    tenant: TenantId::BUND,
+};
+
+/// Nobody waits: who gets no seat is refused.
+pub(crate) fn no_queue() -> QueuePolicy {
+    QueuePolicy {
+        waiting_max: 0,
+        ..QueuePolicy::default()
+    }
+}
+
+/// Pool, policy, clock and draws; one flow, and no queue.
 pub(crate) struct Bench {
-    pub(crate) pool: PoolState,
+    pub(crate) pool: PoolState<Rc<Cell<ArrivalTime>>>,
     pub(crate) policy: PoolPolicy,
     pub(crate) now: Timestamp,
     draw: u64,
@@ -37,7 +51,8 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// A pool that starts with `count` endpoints.
-    pub(crate) fn new(count: u16, policy: PoolPolicy) -> Self {
+    pub(crate) fn new(count: u16, mut policy: PoolPolicy) -> Self {
+        policy.queue = no_queue();
         let mut bench = Self {
             pool: PoolState::new(),
             policy,
@@ -72,17 +87,42 @@ impl Bench {
         preferred: Option<EndpointId>,
     ) -> Result<Slot, Refusal> {
         let draw = self.draw();
-        match self
-            .pool
-            .arrive(&self.policy, self.now, draw, tried, preferred)
-        {
+        if !tried.is_empty() {
+            let retry = Retry {
+                flow: FLOW,
+                inhabitants: 1,
+                cost: 1,
+                tried,
+                preferred,
+                draw,
+            };
+            return self.pool.retry(&self.policy, self.now, &retry);
+        }
+        let arrival = Arrival {
+            flow: FLOW,
+            inhabitants: 1,
+            class: Class::New,
+            client: 0,
+            cost: 1,
+            bytes: 0,
+            in_flight_max: u32::MAX,
+            rate: None,
+            preferred,
+            draw,
+        };
+        match self.pool.arrive(&self.policy, self.now, &arrival) {
             Admission::Go(slot) => Ok(slot),
-            Admission::Refuse(refusal) => Err(refusal),
+            Admission::Refuse(refused) => Err(refused.refusal),
+            Admission::Wait(waiting) => panic!("{waiting:?} without a queue"),
         }
     }
 
     pub(crate) fn depart(&mut self, slot: Slot, outcome: Outcome) {
         self.pool.depart(&self.policy, slot, outcome, self.now);
+    }
+
+    pub(crate) fn stream(&mut self, slot: Slot) -> Result<Stream, Slot> {
+        self.pool.stream(&self.policy, slot, self.now)
     }
 
     /// Takes `count` seats and keeps them.

@@ -1,0 +1,314 @@
+//! Who gets a free seat, who waits for one, and who is told at once that waiting is no use.
+
+use std::time::Duration;
+
+use super::{Admission, Arrival, Grant, PoolPolicy, PoolState, Refused, Retry, Slot, Waiting};
+use crate::{
+    EndpointId, Refusal, Timestamp,
+    balance::Draws,
+    queue::{Next, RunId, flow::Standing, outlook::Outlook, ticket::Waiter},
+    rate::{Quota, SharedRate},
+};
+
+/// Seats come free within a service time; a second is the least that `Retry-After` can say.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+
+/// Why a request does not go at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hindrance {
+    /// There is no endpoint that it could ever go to.
+    Absent,
+    /// Its seat is missing, or others are first.
+    Seat,
+    /// Its own flow has as many in flight as it may, or others of it wait.
+    Flow,
+    /// Its rate.
+    Rate,
+}
+
+impl<R: SharedRate> PoolState<R> {
+    /// A request wants a seat.
+    pub fn arrive(
+        &mut self,
+        policy: &PoolPolicy,
+        now: Timestamp,
+        arrival: &Arrival<'_, R>,
+    ) -> Admission {
+        self.totals.arrivals += 1;
+        self.budget.arrived(now);
+        let in_flight_max = match arrival.in_flight_max {
+            u32::MAX => u32::MAX,
+            limit => policy.share.of(limit).max(1),
+        };
+        let flow = self
+            .queue
+            .arrived(arrival.flow, arrival.inhabitants, in_flight_max);
+        let rate = arrival
+            .rate
+            .map(|(quota, rate)| (quota.share(policy.share), rate));
+        match self.seat_at_once(policy, now, flow, arrival, rate) {
+            Ok(position) => {
+                let seats = self.endpoints.seats(policy, now);
+                let run = self.queue.admit(flow, arrival.cost.max(1), seats, now);
+                match self.take_seat(position, run, arrival.preferred, true, now) {
+                    Some(slot) => Admission::Go(slot),
+                    None => Admission::Refuse(self.refuse(Refusal::NoEndpoint, None)),
+                }
+            }
+            Err(hindrance) => self.wait(policy, now, flow, arrival, rate, hindrance),
+        }
+    }
+
+    /// A request whose attempt failed wants another seat: a free one or none, before all who wait, because it was
+    /// admitted already. Its tenant's rate is not charged again, its flow's share is.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn retry(
+        &mut self,
+        policy: &PoolPolicy,
+        now: Timestamp,
+        retry: &Retry<'_>,
+    ) -> Result<Slot, Refusal> {
+        let session = retry
+            .preferred
+            .filter(|id| !retry.tried.contains(id))
+            .and_then(|id| self.endpoints.session_seat(policy, id, now));
+        let chosen = match session {
+            Some(position) => Ok(position),
+            None => self.endpoints.choose(policy, retry.tried, retry.draw, now),
+        };
+        let position = chosen.map_err(|refusal| self.refuse(refusal, None).refusal)?;
+        let flow = self.queue.readmitted(retry.flow, retry.inhabitants);
+        let seats = self.endpoints.seats(policy, now);
+        let run = self.queue.admit(flow, retry.cost.max(1), seats, now);
+        // A request whose earlier attempts left its session's endpoint is counted as lost already.
+        let first_loss = retry.tried.iter().all(|id| Some(*id) == retry.preferred);
+        let slot = self.take_seat(position, run, retry.preferred, first_loss, now);
+        slot.ok_or(Refusal::NoEndpoint)
+    }
+}
+
+impl<R: SharedRate> PoolState<R> {
+    /// Where an arrival goes now; its rate has been charged then.
+    fn seat_at_once(
+        &mut self,
+        policy: &PoolPolicy,
+        now: Timestamp,
+        flow: u32,
+        arrival: &Arrival<'_, R>,
+        rate: Option<(Quota, &R)>,
+    ) -> Result<usize, Hindrance> {
+        let session = arrival
+            .preferred
+            .and_then(|id| self.endpoints.session_seat(policy, id, now));
+        // Nobody else may have that seat, so nobody is passed over.
+        let reserved = session.filter(|position| self.endpoints.reserved(*position));
+        if self.endpoints.absent() && reserved.is_none() {
+            return Err(Hindrance::Absent);
+        }
+        let position = match reserved {
+            Some(_) if !self.queue.within_limit(flow) => return Err(Hindrance::Flow),
+            Some(position) => position,
+            None if !self.queue.unhindered(flow) => return Err(Hindrance::Flow),
+            None if self.queue.somebody_ready(now) => return Err(Hindrance::Seat),
+            None => match session {
+                Some(position) => position,
+                None => self
+                    .endpoints
+                    .choose(policy, &[], arrival.draw, now)
+                    .map_err(|_| Hindrance::Seat)?,
+            },
+        };
+        match rate.map(|(quota, rate)| rate.with(|used| used.take(&quota, now))) {
+            Some(Err(_)) => Err(Hindrance::Rate),
+            Some(Ok(())) | None => Ok(position),
+        }
+    }
+
+    /// Takes the arrival into the queue, or says why not.
+    fn wait(
+        &mut self,
+        policy: &PoolPolicy,
+        now: Timestamp,
+        flow: u32,
+        arrival: &Arrival<'_, R>,
+        rate: Option<(Quota, &R)>,
+        hindrance: Hindrance,
+    ) -> Admission {
+        if hindrance == Hindrance::Absent {
+            return Admission::Refuse(self.refuse(Refusal::NoEndpoint, None));
+        }
+        let seats = self.endpoints.seats(policy, now);
+        let full = hindrance == Hindrance::Seat || self.endpoints.known_full(policy, now);
+        let cost = arrival.cost.max(1);
+        let outlook = self.queue.outlook(flow, cost, rate, seats, full, now);
+        if let Some((refusal, retry_after)) =
+            self.turned_away(policy, flow, arrival, hindrance, &outlook)
+        {
+            let spread = self.spread(policy, arrival.draw, now);
+            return Admission::Refuse(self.refuse(refusal, retry_after.or(Some(spread))));
+        }
+        let until = now + policy.queue.wait_max;
+        let waiter = Waiter {
+            flow,
+            class: arrival.class,
+            client: arrival.client,
+            cost,
+            bytes: arrival.bytes,
+            work: outlook.work,
+            preferred: arrival.preferred,
+            until,
+            sequence: self.queue.next_sequence(),
+            linked: true,
+        };
+        let rate = rate.map(|(quota, rate)| (quota, rate.clone()));
+        let Some(ticket) = self.queue.enqueue(waiter, rate, now) else {
+            return Admission::Refuse(self.refuse(Refusal::QueueFull, None));
+        };
+        self.totals.queued += 1;
+        Admission::Wait(Waiting {
+            ticket,
+            until,
+            predicted: outlook.rate.max(outlook.seat),
+        })
+    }
+
+    /// Why an arrival may not wait, with the exact time to come back where that is known.
+    fn turned_away(
+        &self,
+        policy: &PoolPolicy,
+        flow: u32,
+        arrival: &Arrival<'_, R>,
+        hindrance: Hindrance,
+        outlook: &Outlook,
+    ) -> Option<(Refusal, Option<Duration>)> {
+        let queue = &policy.queue;
+        if outlook.rate > queue.wait_max || hindrance == Hindrance::Rate && !queue.waits() {
+            return Some((Refusal::TenantRate, Some(outlook.rate)));
+        }
+        if !queue.waits() {
+            return Some((Refusal::PoolFull, None));
+        }
+        if let Some(refusal) = self.queue.bound(queue, flow, arrival.client, arrival.bytes) {
+            return Some((refusal, None));
+        }
+        (outlook.seat > queue.wait_max).then_some((Refusal::WaitTooLong, None))
+    }
+
+    /// What to answer to one whose time is over.
+    pub(super) fn expired(
+        &mut self,
+        policy: &PoolPolicy,
+        waiter: &Waiter,
+        standing: Standing,
+        now: Timestamp,
+    ) -> Refused {
+        if let Standing::Rated(at) = standing {
+            let at = self.queue.rate_allows(waiter.flow, now).unwrap_or(at);
+            return Refused {
+                refusal: Refusal::TenantRate,
+                retry_after: Some(at - now),
+            };
+        }
+        Refused {
+            refusal: Refusal::WaitExpired,
+            retry_after: Some(self.spread(policy, waiter.sequence, now)),
+        }
+    }
+
+    /// A second and a random part of the time in which the queue drains: who is turned away must not come back in step.
+    fn spread(&mut self, policy: &PoolPolicy, draw: u64, now: Timestamp) -> Duration {
+        let seats = self.endpoints.seats(policy, now);
+        let drain = usize::try_from(self.queue.drain(seats).as_millis()).unwrap_or(usize::MAX);
+        let millis = u64::try_from(Draws::new(draw).below(drain)).unwrap_or(u64::MAX);
+        RETRY_AFTER_MIN.saturating_add(Duration::from_millis(millis))
+    }
+
+    /// A free seat for one who waits.
+    pub(super) fn find_seat(
+        &mut self,
+        policy: &PoolPolicy,
+        preferred: Option<EndpointId>,
+        draw: u64,
+        now: Timestamp,
+    ) -> Option<usize> {
+        let session = preferred.and_then(|id| self.endpoints.session_seat(policy, id, now));
+        session.or_else(|| self.endpoints.choose(policy, &[], draw, now).ok())
+    }
+
+    /// Gives the free seats of draining endpoints to their sessions, who may have had to wait for them.
+    pub(super) fn dispatch_session(
+        &mut self,
+        policy: &PoolPolicy,
+        now: Timestamp,
+    ) -> Option<Grant> {
+        loop {
+            let mut draining = self.endpoints.draining();
+            let (next, position) = draining.find_map(|id| {
+                let position = self.endpoints.session_seat(policy, id, now)?;
+                Some((self.queue.next_of_session(id, now)?, position))
+            })?;
+            drop(draining);
+            if self.queue.take_token(next.flow, now) {
+                return self.grant(policy, next, position, now);
+            }
+        }
+    }
+
+    pub(super) fn grant(
+        &mut self,
+        policy: &PoolPolicy,
+        next: Next,
+        position: usize,
+        now: Timestamp,
+    ) -> Option<Grant> {
+        let seats = self.endpoints.seats(policy, now);
+        let (ticket, waiter, run) = self.queue.grant(next, seats, now)?;
+        self.totals.granted += 1;
+        let slot = self.take_seat(position, run, waiter.preferred, true, now)?;
+        Some(Grant { ticket, slot })
+    }
+
+    fn take_seat(
+        &mut self,
+        position: usize,
+        run: RunId,
+        preferred: Option<EndpointId>,
+        first_loss: bool,
+        now: Timestamp,
+    ) -> Option<Slot> {
+        let endpoint = self.endpoints.take_seat(position)?;
+        let slot = Slot {
+            endpoint: endpoint.id,
+            address: endpoint.address,
+            started: now,
+            affinity_lost: preferred.is_some_and(|preferred| preferred != endpoint.id),
+            run,
+        };
+        self.totals.admitted += 1;
+        if slot.affinity_lost && first_loss {
+            self.totals.affinity_lost += 1;
+            if let Some(session) = preferred {
+                self.endpoints.count_affinity_lost(session);
+            }
+        }
+        Some(slot)
+    }
+
+    fn refuse(&mut self, refusal: Refusal, retry_after: Option<Duration>) -> Refused {
+        let totals = &mut self.totals;
+        *match refusal {
+            Refusal::PoolFull => &mut totals.refused_full,
+            Refusal::TenantRate => &mut totals.refused_rate,
+            Refusal::WaitTooLong => &mut totals.refused_long,
+            Refusal::NoEndpoint => &mut totals.refused_absent,
+            _ => &mut totals.refused_bound,
+        } += 1;
+        Refused {
+            refusal,
+            retry_after,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A flow: one tenant of one service in a pool, with those of it that wait and what it has been charged.
+
+use crate::{
+    TenantId, Timestamp,
+    queue::{
+        policy::FairBy,
+        service_time::ServiceTime,
+        ticket::{Class, List, Tickets},
+        virtual_time::{Virtual, Weight},
+    },
+    rate::{Quota, SharedRate},
+};
+
+/// Who is treated fairly: a tenant of a service. Two services in one pool are two flows per tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowKey {
+    /// A stable number of the service.
+    pub service: u32,
+    /// The office.
+    pub tenant: TenantId,
+}
+
+/// Dispatches to people in a session in a row, while new ones wait: one in eight is theirs.
+const SIGNED_IN_A_ROW_MAX: u8 = 7;
+
+/// Why a flow's next one does or does not go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nobody waits.
+    #[default]
+    Idle,
+    /// Backlogged and eligible: only a seat is missing.
+    Ready,
+    /// As many in flight as it may have; goes on with its own next departure.
+    Limited,
+    /// Its rate allows the next one then.
+    Rated(Timestamp),
+}
+
+/// State of one flow; forgotten when it is idle and has had no more than its share.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow<R> {
+    pub(crate) key: FlowKey,
+    pub(crate) inhabitants: u64,
+    pub(crate) weight: Weight,
+    /// F: how much service it had per weight.
+    pub(crate) finish: Virtual,
+    pub(crate) standing: Standing,
+    pub(crate) signed: List,
+    pub(crate) new: List,
+    signed_in_a_row: u8,
+    pub(crate) waiting: u32,
+    pub(crate) bytes: u64,
+    /// Seat-microseconds that those who wait are expected to need.
+    pub(crate) work: u64,
+    pub(crate) in_flight: u32,
+    pub(crate) in_flight_max: u32,
+    /// While somebody waits: what their dispatch is to be charged to.
+    pub(crate) rate: Option<(Quota, R)>,
+    pub(crate) service_time: ServiceTime,
+}
+
+impl<R: SharedRate> Flow<R> {
+    pub(crate) fn new(key: FlowKey) -> Self {
+        Self {
+            key,
+            inhabitants: 0,
+            weight: Weight::from_thousandths(0),
+            finish: Virtual::ZERO,
+            standing: Standing::Idle,
+            signed: List::default(),
+            new: List::default(),
+            signed_in_a_row: 0,
+            waiting: 0,
+            bytes: 0,
+            work: 0,
+            in_flight: 0,
+            in_flight_max: u32::MAX,
+            rate: None,
+            service_time: ServiceTime::default(),
+        }
+    }
+
+    pub(crate) fn active(&self) -> bool {
+        self.waiting > 0 || self.in_flight > 0
+    }
+
+    /// What it should be now, by what is known of it.
+    pub(crate) fn standing_at(&self, now: Timestamp) -> Standing {
+        if self.waiting == 0 {
+            return Standing::Idle;
+        }
+        if self.in_flight >= self.in_flight_max {
+            return Standing::Limited;
+        }
+        match self.rate_allows(now, 0) {
+            Some(at) if at > now => Standing::Rated(at),
+            _ => Standing::Ready,
+        }
+    }
+
+    /// When its rate lets one through that has `ahead` others before it; none: it has no rate.
+    pub(crate) fn rate_allows(&self, now: Timestamp, ahead: u64) -> Option<Timestamp> {
+        let (quota, rate) = self.rate.as_ref()?;
+        Some(rate.with(|arrival_time| arrival_time.earliest(quota, now, ahead)))
+    }
+
+    /// The ticket that goes next.
+    pub(crate) fn next(&self, fair_by: FairBy, tickets: &Tickets) -> Option<u32> {
+        let (Some(signed), Some(new)) = (self.signed.first(), self.new.first()) else {
+            return self.signed.first().or(self.new.first());
+        };
+        let order = |index| tickets.waiter(index).map(|waiter| waiter.sequence);
+        let new_first = match fair_by {
+            FairBy::None => order(new) < order(signed),
+            _ => self.signed_in_a_row >= SIGNED_IN_A_ROW_MAX,
+        };
+        Some(if new_first { new } else { signed })
+    }
+
+    /// One of this class goes.
+    pub(crate) fn count_class(&mut self, class: Class) {
+        self.signed_in_a_row = match class {
+            Class::Signed if self.new.first().is_some() => self.signed_in_a_row.saturating_add(1),
+            Class::Signed | Class::New => 0,
+        };
+    }
+
+    pub(crate) fn list_mut(&mut self, class: Class) -> &mut List {
+        match class {
+            Class::Signed => &mut self.signed,
+            Class::New => &mut self.new,
+        }
+    }
+}

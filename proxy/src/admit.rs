@@ -1,0 +1,231 @@
+//! What a request needs to be let through: its tenant's rate, and a seat, for which it may have to wait.
+//!
+//! Service and tenant give the terms (weight, quota, limit in flight); they are looked up once per config and tenant. A
+//! rate with `over: refuse` is charged here, before anything is read or held for the request; one with `over: wait` goes
+//! into the queue with it and is charged when its turn has come.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use schleuse_config::{Over, Service, TenantLimit};
+use schleuse_core::{
+    Arrival, Class, EndpointId, FlowKey, Quota, Refusal, Refused, Retry, SharedRate as _,
+    Timestamp, identify::Identified,
+};
+use schleuse_http1::RequestHead;
+
+use crate::{
+    clock,
+    context::RequestContext,
+    deadlines::Deadlines,
+    exchange::Responder,
+    limits::ClientNetwork,
+    registry::{Arrived, HeldSlot, Pool, Tenant, Terms},
+    respond::RateLimitShown,
+    wait::wait,
+};
+
+/// What a waiting request costs beside its head and body: its place, its task and what they hold.
+const HELD_BYTES: usize = 4 * 1024;
+
+/// Who asks for a seat, and on which terms. Found once per request.
+#[derive(Debug)]
+pub struct Admission {
+    /// State of the tenant that lives across reloads.
+    pub tenant: Tenant,
+    /// The tenant as the queue knows it.
+    pub flow: FlowKey,
+    terms: Terms,
+}
+
+impl Admission {
+    /// For the tenant that was identified; none when its service has no runtime.
+    pub fn find(
+        context: &RequestContext<'_>,
+        service: &Service,
+        found: &Identified,
+    ) -> Option<Self> {
+        let live = &context.live;
+        let runtime = live.services.get(found.service.0 as usize)?;
+        let tenant = runtime.tenant(found.tenant);
+        let terms = tenant.terms(live.generation, || Terms {
+            generation: live.generation,
+            weight: live.snapshot.weight(found.tenant),
+            quota: quota(service, live.snapshot.register.population(found.tenant)),
+        });
+        tenant.counts.requests.fetch_add(1, Relaxed);
+        Some(Self {
+            flow: FlowKey {
+                service: runtime.number,
+                tenant: found.tenant,
+            },
+            tenant,
+            terms,
+        })
+    }
+
+    /// Another attempt of a request that has been at `tried`, oldest first.
+    pub fn retry<'t>(&self, asked: &Asked<'_>, tried: &'t [EndpointId]) -> Retry<'t> {
+        Retry {
+            flow: self.flow,
+            inhabitants: self.terms.weight,
+            cost: asked.cost(),
+            tried,
+            preferred: None,
+            draw: 0,
+        }
+    }
+
+    fn arrival(&self, client: u64, asked: &Asked<'_>) -> Arrival<'_, Tenant> {
+        let limit = enforced(asked.service);
+        let waits = limit.is_some_and(|limit| limit.over == Over::Wait);
+        let held_bytes = HELD_BYTES + asked.head.text_bytes() + asked.body_bytes;
+        Arrival {
+            flow: self.flow,
+            inhabitants: self.terms.weight,
+            class: Class::New,
+            client,
+            cost: asked.cost(),
+            bytes: held_bytes as u64,
+            in_flight_max: limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX),
+            rate: self
+                .terms
+                .quota
+                .filter(|_| waits)
+                .map(|quota| (quota, &self.tenant)),
+            preferred: None,
+            draw: 0,
+        }
+    }
+
+    /// What the rate that refused says of itself.
+    fn shown(&self, now: Timestamp, reset: Duration) -> Option<RateLimitShown> {
+        let quota = self.terms.quota?;
+        Some(RateLimitShown {
+            name: "tenant",
+            quota: quota.tolerance() / quota.interval().max(1) + 1,
+            window: Duration::from_nanos(quota.tolerance() + quota.interval()),
+            remaining: self.tenant.with(|rate| rate.remaining(&quota, now)),
+            reset,
+        })
+    }
+}
+
+/// What a seat is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'f> {
+    /// The request's head.
+    pub head: &'f RequestHead,
+    /// Its service.
+    pub service: &'f Service,
+    /// Bytes of the path that named service and tenant.
+    pub strip: usize,
+    /// Bytes of its body that are here already.
+    pub body_bytes: usize,
+    /// The tag in its affinity cookie.
+    pub session: Option<u64>,
+}
+
+impl Asked<'_> {
+    /// What the route costs, in ordinary requests.
+    fn cost(&self) -> u32 {
+        let path = self.head.path().get(self.strip..).unwrap_or_default();
+        self.service.cost(self.head.method(), path)
+    }
+}
+
+/// Charges a rate that does not wait, or is only observed.
+///
+/// # Errors
+///
+/// [`Refusal::TenantRate`]; when to come again is noted in the context.
+pub fn charge(context: &mut RequestContext<'_>, service: &Service) -> Result<(), Refusal> {
+    let (Some(limit), Some(admission)) = (&service.limits.tenant, &context.admission) else {
+        return Ok(());
+    };
+    let Some(quota) = &admission.terms.quota else {
+        return Ok(());
+    };
+    if limit.over == Over::Wait && !limit.observe {
+        return Ok(());
+    }
+    let now = context.started;
+    let Err(at) = admission.tenant.with(|rate| rate.take(quota, now)) else {
+        return Ok(());
+    };
+    if limit.observe {
+        admission.tenant.counts.observed.fetch_add(1, Relaxed);
+        context.edge.limits.metrics().would_refuse("tenant");
+        return Ok(());
+    }
+    Err(note(
+        context,
+        Refused {
+            refusal: Refusal::TenantRate,
+            retry_after: Some(at - now),
+        },
+    ))
+}
+
+/// Takes a seat in `pool`, at once or when its turn has come.
+///
+/// # Errors
+///
+/// Why there is none; `None` when the client left.
+pub async fn seat<'p, R: Responder>(
+    context: &mut RequestContext<'_>,
+    asked: Asked<'_>,
+    pool: &'p Pool,
+    responder: &mut R,
+    deadlines: &Deadlines,
+) -> Result<HeldSlot<'p>, Option<Refusal>> {
+    let Some(admission) = &context.admission else {
+        return Err(Some(Refusal::NoEndpoint));
+    };
+    let limits = &context.edge.limits;
+    let network = ClientNetwork::of(context.client, &context.live.client);
+    let arrival = admission.arrival(limits.client_key(&network), &asked);
+    let bytes = arrival.bytes;
+    let place = match pool.arrive(arrival, asked.session) {
+        Arrived::Go(slot) => return Ok(slot),
+        Arrived::Wait(place) => place,
+        Arrived::Refuse(refused) => return Err(Some(note(context, refused))),
+    };
+    let _held = limits
+        .hold(bytes, &context.live.snapshot.overload)
+        .map_err(Some)?;
+    let since = clock::recent();
+    let ended = wait(place, responder, deadlines).await;
+    let waited = clock::now() - since;
+    context.learnt.waited = Some(waited);
+    if let Some(admission) = &context.admission {
+        admission.tenant.waited(waited);
+    }
+    ended.map_err(|refused| refused.map(|refused| note(context, refused)))
+}
+
+/// What the client is told beside the reason.
+fn note(context: &mut RequestContext<'_>, refused: Refused) -> Refusal {
+    let learnt = &mut context.learnt;
+    learnt.retry_after = refused.retry_after;
+    if refused.refusal == Refusal::TenantRate
+        && let Some(admission) = &context.admission
+    {
+        let reset = refused.retry_after.unwrap_or_default();
+        learnt.rate_limit = admission.shown(clock::recent(), reset);
+    }
+    refused.refusal
+}
+
+fn enforced(service: &Service) -> Option<&TenantLimit> {
+    service
+        .limits
+        .tenant
+        .as_ref()
+        .filter(|limit| !limit.observe)
+}
+
+fn quota(service: &Service, inhabitants: u64) -> Option<Quota> {
+    let limit = service.limits.tenant.as_ref()?;
+    let rate = limit.rate_of(inhabitants)?;
+    Some(Quota::new(rate, limit.burst.requests(rate)))
+}

@@ -1,0 +1,481 @@
+//! The runtime of a pool: the core's state, who waits and the connections of its endpoints, behind one short lock.
+//!
+//! Every event goes through [`Pool::event`]: the lock is taken, the core changes its state, whoever may go now gets a seat
+//! laid into its cell, and only after the lock was given back are their tasks woken, one wake-up per seat, and the pool
+//! clock told when to look next. While nobody waits that is the lock and the change, nothing more.
+//!
+//! The policy is the one in force and stands with the state: a request that departs under an older config must not hand
+//! out seats that the config in force no longer has.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    task::Waker,
+};
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use schleuse_config::Pool as PoolConfig;
+use schleuse_core::{
+    Admission, Arrival, EndpointId, HealthChange, Leave, Mode, Outcome, PoolState, PoolTotals,
+    QueueView, Refusal, Refused, Retry, Slot, Stream, Ticket, Timestamp, Waiting,
+    endpoint::EndpointView,
+};
+use smallvec::SmallVec;
+
+use super::{tenant::Tenant, waiters::Waiters};
+use crate::{
+    clock, discovery::found::Found, pool_clock::PoolClock, reference,
+    upstream::limit::EndpointConnections,
+};
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Pool {
+    name: String,
+    /// What its source of endpoints said; locked before `guarded`.
+    pub(super) found: Found,
+    guarded: Mutex<Guarded>,
+    clock: Arc<PoolClock>,
+    /// For the pool clock's list, which keeps no pool alive.
+    itself: Weak<Self>,
+    endpoint_numbers: Arc<AtomicU32>,
+    workers: usize,
+}
+
+#[derive(Debug)]
+struct Guarded {
+    state: PoolState<Tenant>,
+    config: Arc<PoolConfig>,
+    waiters: Waiters,
+    connections: FxHashMap<EndpointId, Arc<EndpointConnections>>,
+    /// When the pool clock looks next.
+    armed: Option<Timestamp>,
+}
+
+/// Whom to wake once the lock is given back.
+type Wakers = SmallVec<[Waker; 4]>;
+
+/// The answer to an arrival.
+#[derive(Debug)]
+pub enum Arrived<'p> {
+    /// A seat is there.
+    Go(HeldSlot<'p>),
+    /// Its turn will come.
+    Wait(Place<'p>),
+    /// It gets no seat.
+    Refuse(Refused),
+}
+
+impl Pool {
+    /// Without endpoints yet.
+    pub(super) fn new(
+        config: Arc<PoolConfig>,
+        clock: Arc<PoolClock>,
+        endpoint_numbers: Arc<AtomicU32>,
+        workers: usize,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|itself| Self {
+            name: config.name.clone(),
+            found: Found::default(),
+            guarded: Mutex::new(Guarded {
+                state: PoolState::new(),
+                config,
+                waiters: Waiters::default(),
+                connections: FxHashMap::default(),
+                armed: None,
+            }),
+            clock,
+            itself: itself.clone(),
+            endpoint_numbers,
+            workers,
+        })
+    }
+
+    /// Its name in the config.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// An event that may free a seat; see the head of this file.
+    fn event<T>(&self, now: Timestamp, change: impl FnOnce(&mut Guarded) -> T) -> T {
+        let mut guarded = self.guarded.lock();
+        let value = change(&mut guarded);
+        if guarded.waiters.none_waiting() {
+            return value;
+        }
+        let woken = guarded.dispatch(now);
+        let alarm = guarded.alarm(now);
+        drop(guarded);
+        for waker in woken {
+            waker.wake();
+        }
+        if let Some(at) = alarm {
+            self.clock.arm(at, self.itself.clone());
+        }
+        value
+    }
+
+    /// Puts `config` in force, with these endpoints (none: those it has); what is known of those that stay is kept.
+    pub(super) fn enforce(&self, config: &Arc<PoolConfig>, endpoints: Option<&[SocketAddr]>) {
+        let now = clock::now();
+        self.event(now, |guarded| {
+            guarded.config = config.clone();
+            let Some(endpoints) = endpoints else {
+                let views = guarded.state.views(&config.policy, now);
+                let listed: Vec<_> = views
+                    .filter(|view| view.listed)
+                    .map(|view| view.address)
+                    .collect();
+                return self.replace_endpoints(guarded, &listed, now);
+            };
+            self.replace_endpoints(guarded, endpoints, now);
+        });
+    }
+
+    /// Makes these the endpoints, under the config in force.
+    pub(super) fn set_endpoints(&self, endpoints: &[SocketAddr]) {
+        let now = clock::now();
+        self.event(now, |guarded| {
+            self.replace_endpoints(guarded, endpoints, now);
+        });
+    }
+
+    fn replace_endpoints(&self, guarded: &mut Guarded, endpoints: &[SocketAddr], now: Timestamp) {
+        let Guarded {
+            state,
+            connections,
+            config,
+            ..
+        } = guarded;
+        state.set_endpoints(&config.policy, endpoints, now);
+        let known: Vec<_> = state
+            .views(&config.policy, now)
+            .map(|view| (view.id, view.address))
+            .collect();
+        connections.retain(|id, _| known.iter().any(|(known, _)| known == id));
+        for (id, address) in known {
+            connections.entry(id).or_insert_with(|| {
+                let number = self.endpoint_numbers.fetch_add(1, Relaxed);
+                Arc::new(EndpointConnections::new(number, address, self.workers))
+            });
+        }
+    }
+
+    /// A request wants a seat. `session` is the tag in its affinity cookie; it and chance are filled in here.
+    pub fn arrive(&self, mut arrival: Arrival<'_, Tenant>, session: Option<u64>) -> Arrived<'_> {
+        let now = clock::recent();
+        arrival.draw = reference::draw();
+        self.event(now, |guarded| {
+            arrival.preferred = session.map(|tag| guarded.state.session_endpoint(tag));
+            let Guarded { state, config, .. } = guarded;
+            match state.arrive(&config.policy, now, &arrival) {
+                Admission::Go(slot) => match self.hold(guarded, slot, now) {
+                    Ok(held) => Arrived::Go(held),
+                    Err(refusal) => Arrived::Refuse(plain(refusal)),
+                },
+                Admission::Wait(waiting) => Arrived::Wait(self.place(guarded, &waiting)),
+                Admission::Refuse(refused) => Arrived::Refuse(refused),
+            }
+        })
+    }
+
+    /// A free seat for another attempt; it never waits. `session` and chance are filled in here as for an arrival.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn retry(
+        &self,
+        mut retry: Retry<'_>,
+        session: Option<u64>,
+    ) -> Result<HeldSlot<'_>, Refusal> {
+        let now = clock::now();
+        retry.draw = reference::draw();
+        self.event(now, |guarded| {
+            retry.preferred = session.map(|tag| guarded.state.session_endpoint(tag));
+            let Guarded { state, config, .. } = guarded;
+            let slot = state.retry(&config.policy, now, &retry)?;
+            self.hold(guarded, slot, now)
+        })
+    }
+
+    fn place(&self, guarded: &mut Guarded, waiting: &Waiting) -> Place<'_> {
+        Place {
+            pool: self,
+            ticket: waiting.ticket,
+            key: guarded.waiters.enter(waiting.ticket),
+            until: waiting.until,
+            ended: false,
+        }
+    }
+
+    fn hold(
+        &self,
+        guarded: &mut Guarded,
+        slot: Slot,
+        now: Timestamp,
+    ) -> Result<HeldSlot<'_>, Refusal> {
+        let Some(connections) = guarded.connections.get(&slot.endpoint).cloned() else {
+            guarded.depart(slot, Outcome::Abandoned, now);
+            return Err(Refusal::NoEndpoint);
+        };
+        Ok(HeldSlot {
+            pool: self,
+            connections,
+            slot: Some(slot),
+        })
+    }
+
+    /// The time has come that the core asked for: see [`crate::pool_clock`].
+    pub fn tick(&self, now: Timestamp) {
+        self.event(now, |guarded| {
+            guarded.armed = None;
+            let Guarded { state, config, .. } = guarded;
+            state.tick(&config.policy, now);
+        });
+    }
+
+    /// Whether the retry budget has one more attempt for a request that tried these.
+    pub fn retry_allowed(&self, tried: &[EndpointId]) -> bool {
+        let Guarded { state, config, .. } = &mut *self.guarded.lock();
+        state.retry_allowed(&config.policy, tried, clock::now())
+    }
+
+    /// Takes a probe's result; whether the endpoint's health changed.
+    pub fn probed(&self, endpoint: EndpointId, ok: bool) -> Option<HealthChange> {
+        let now = clock::now();
+        self.event(now, |guarded| {
+            let Guarded { state, config, .. } = guarded;
+            state.probed(&config.policy, endpoint, ok, now)
+        })
+    }
+
+    /// Drains an endpoint, puts it into maintenance, or back; false when there is none of this address.
+    pub fn set_mode(&self, address: SocketAddr, mode: Mode) -> bool {
+        let now = clock::now();
+        self.event(now, |guarded| guarded.state.set_mode(address, mode, now))
+    }
+
+    /// What its endpoints look like, with the connections open to each.
+    pub fn views(&self) -> Vec<(EndpointView, u32)> {
+        let guarded = self.guarded.lock();
+        let open = |id| {
+            let connections = guarded.connections.get(&id);
+            connections.map_or(0, |connections| connections.open())
+        };
+        let views = guarded.state.views(&guarded.config.policy, clock::now());
+        views.map(|view| (view.clone(), open(view.id))).collect()
+    }
+
+    /// Who waits, and for how long one more would.
+    pub fn queue(&self) -> QueueView {
+        let guarded = self.guarded.lock();
+        guarded.state.queue(&guarded.config.policy, clock::now())
+    }
+
+    /// Its counters since the start.
+    pub fn totals(&self) -> PoolTotals {
+        self.guarded.lock().state.totals()
+    }
+}
+
+impl Guarded {
+    fn depart(&mut self, slot: Slot, outcome: Outcome, now: Timestamp) {
+        self.state.depart(&self.config.policy, slot, outcome, now);
+    }
+
+    /// Gives the free seats to those that are next.
+    fn dispatch(&mut self, now: Timestamp) -> Wakers {
+        let mut woken = Wakers::new();
+        let Self {
+            state,
+            config,
+            waiters,
+            ..
+        } = self;
+        while let Some(grant) = state.dispatch(&config.policy, now, reference::draw()) {
+            match waiters.grant(grant.ticket, grant.slot) {
+                Ok(waker) => woken.extend(waker),
+                Err(slot) => state.depart(&config.policy, slot, Outcome::Abandoned, now),
+            }
+        }
+        woken
+    }
+
+    /// When the pool clock has to look earlier than it would.
+    fn alarm(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let due = self.state.due(&self.config.policy, now)?;
+        if self.armed.is_some_and(|armed| armed <= due) {
+            return None;
+        }
+        self.armed = Some(due);
+        Some(due)
+    }
+}
+
+/// A refusal of which only the reason is known.
+pub(crate) fn plain(refusal: Refusal) -> Refused {
+    Refused {
+        refusal,
+        retry_after: None,
+    }
+}
+
+/// A place in the queue, given up when dropped; a seat that came meanwhile goes to the next.
+#[derive(Debug)]
+pub struct Place<'p> {
+    pool: &'p Pool,
+    ticket: Ticket,
+    key: usize,
+    until: Timestamp,
+    ended: bool,
+}
+
+impl<'p> Place<'p> {
+    /// When it has waited too long.
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// The seat, when it was granted; otherwise `waker` is woken once it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoEndpoint`] when the seat's endpoint is gone.
+    pub fn fetch(&mut self, waker: &Waker) -> Option<Result<HeldSlot<'p>, Refusal>> {
+        let mut guarded = self.pool.guarded.lock();
+        let slot = guarded.waiters.fetch(self.key, waker)?;
+        self.ended = true;
+        Some(self.pool.hold(&mut guarded, slot, clock::now()))
+    }
+
+    /// It has waited too long: why it gets no seat, or the seat that came at the last moment.
+    ///
+    /// # Errors
+    ///
+    /// Why it gets none.
+    pub fn expire(mut self) -> Result<HeldSlot<'p>, Refused> {
+        let (pool, now) = (self.pool, clock::now());
+        self.ended = true;
+        pool.event(now, |guarded| {
+            if let Some(slot) = guarded.waiters.leave(self.key) {
+                return pool.hold(guarded, slot, now).map_err(plain);
+            }
+            let Guarded { state, config, .. } = guarded;
+            let refused = state.leave(&config.policy, self.ticket, now, Leave::Expired);
+            Err(refused.unwrap_or(plain(Refusal::WaitExpired)))
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let now = clock::recent();
+        self.pool.event(now, |guarded| {
+            if let Some(slot) = guarded.waiters.leave(self.key) {
+                return guarded.depart(slot, Outcome::Abandoned, now);
+            }
+            let Guarded { state, config, .. } = guarded;
+            let _ = state.leave(&config.policy, self.ticket, now, Leave::Gone);
+        });
+    }
+}
+
+/// A seat that is given back when dropped: a request that vanishes in any phase cannot leak one.
+#[derive(Debug)]
+pub struct HeldSlot<'p> {
+    pool: &'p Pool,
+    connections: Arc<EndpointConnections>,
+    slot: Option<Slot>,
+}
+
+impl<'p> HeldSlot<'p> {
+    /// Whose seat it is.
+    pub fn endpoint(&self) -> Option<EndpointId> {
+        self.slot.as_ref().map(|slot| slot.endpoint)
+    }
+
+    /// When it was taken.
+    pub fn started(&self) -> Timestamp {
+        self.slot
+            .as_ref()
+            .map_or_else(clock::recent, |slot| slot.started)
+    }
+
+    /// The endpoint's connections.
+    pub fn connections(&self) -> &Arc<EndpointConnections> {
+        &self.connections
+    }
+
+    /// The session's own endpoint could not take it.
+    pub fn affinity_lost(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.affinity_lost)
+    }
+
+    /// Gives the seat back with what became of the request.
+    pub fn depart(mut self, outcome: Outcome) {
+        self.give_back(outcome);
+    }
+
+    /// The request goes on as a stream, outside the seats.
+    ///
+    /// # Errors
+    ///
+    /// The seat, when the endpoint has as many streams as it may.
+    pub fn stream(mut self) -> Result<HeldStream<'p>, Self> {
+        let (pool, now) = (self.pool, clock::recent());
+        let Some(slot) = self.slot.take() else {
+            return Err(self);
+        };
+        let begun = pool.event(now, |guarded| {
+            let Guarded { state, config, .. } = guarded;
+            state.stream(&config.policy, slot, now)
+        });
+        match begun {
+            Ok(stream) => Ok(HeldStream {
+                pool,
+                stream: Some(stream),
+            }),
+            Err(slot) => {
+                self.slot = Some(slot);
+                Err(self)
+            }
+        }
+    }
+
+    fn give_back(&mut self, outcome: Outcome) {
+        if let Some(slot) = self.slot.take() {
+            let now = clock::recent();
+            self.pool
+                .event(now, |guarded| guarded.depart(slot, outcome, now));
+        }
+    }
+}
+
+impl Drop for HeldSlot<'_> {
+    fn drop(&mut self) {
+        self.give_back(Outcome::Abandoned);
+    }
+}
+
+/// A stream, counted until it is dropped.
+#[derive(Debug)]
+pub struct HeldStream<'p> {
+    pool: &'p Pool,
+    stream: Option<Stream>,
+}
+
+impl Drop for HeldStream<'_> {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.pool.guarded.lock().state.end_stream(stream);
+        }
+    }
+}

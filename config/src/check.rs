@@ -11,12 +11,17 @@ mod process;
 mod queue;
 mod requests;
 mod routes;
+mod scale;
+mod scale_policy;
 mod scaler;
 mod secrets;
 mod services;
+mod sources;
 mod tenants;
 
 use std::sync::Arc;
+
+pub(crate) use sources::parse_endpoint;
 
 use crate::{files::Sources, problem::Report, reader::Section, snapshot::Snapshot, tree::Node};
 
@@ -40,7 +45,7 @@ pub(crate) fn check(
     let client = process::read_client(&file, report);
     let overload = process::read_overload(&file, report);
     let clients_max = process::read_clients_max(&file, report);
-    let mut pools = pools::read(&file, overload.held_bytes_max, report);
+    let mut pools = pools::read(&file, overload.held_bytes_max, sources, report);
     let tenants = tenants::read(&file, sources, report);
     let services = services::read(&file, &tenants, &pools, &trusted_proxies, report);
     pools::warn_of_unused(&pools, &services, report);

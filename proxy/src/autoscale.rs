@@ -15,13 +15,10 @@ mod starts;
 
 use std::{sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 use schleuse_core::scale::arrivals::SLICE;
-use tokio::{
-    sync::Notify,
-    time::{MissedTickBehavior, interval, timeout},
-};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::Edge;
@@ -34,7 +31,6 @@ const LAST_WRITE_MAX: Duration = Duration::from_secs(5);
 /// The loop as the rest of the process sees it.
 #[derive(Debug, Default)]
 pub struct Autoscale {
-    wakes: Wakes,
     shown: RwLock<FxHashMap<Box<str>, Shown>>,
     stopping: CancellationToken,
     stopped: CancellationToken,
@@ -52,12 +48,6 @@ pub struct Shown {
 }
 
 impl Autoscale {
-    /// Has the pool looked at now instead of up to a quarter of a second later. Cheap; from any thread; several calls
-    /// until then are one.
-    pub fn wake(&self, pool: &str) {
-        self.wakes.push(pool);
-    }
-
     /// The last decision about a pool; none while nothing decides about it.
     pub fn shown(&self, pool: &str) -> Option<Shown> {
         self.shown.read().get(pool).cloned()
@@ -82,38 +72,17 @@ impl Autoscale {
     }
 }
 
-/// Pools that want to be looked at before the next tick.
-#[derive(Debug, Default)]
-struct Wakes {
-    names: Mutex<Vec<Box<str>>>,
-    bell: Notify,
-}
-
-impl Wakes {
-    fn push(&self, pool: &str) {
-        let mut names = self.names.lock();
-        if !names.iter().any(|name| **name == *pool) {
-            names.push(pool.into());
-        }
-        drop(names);
-        self.bell.notify_one();
-    }
-
-    fn take(&self) -> Vec<Box<str>> {
-        std::mem::take(&mut *self.names.lock())
-    }
-}
-
 /// Decides until the process stops.
 pub async fn run(edge: Arc<Edge>) {
     let mut ticks = interval(SLICE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let autoscale = &edge.autoscale;
+    let wakes = edge.registry.wakes();
     let mut autoscaler = Autoscaler::new(edge.clone()).await;
     loop {
         tokio::select! {
             () = autoscale.stopping.cancelled() => break,
-            () = autoscale.wakes.bell.notified() => autoscaler.look_at_woken(),
+            () = wakes.bell.notified() => autoscaler.look_at_woken(),
             _ = ticks.tick() => autoscaler.look_at_all().await,
         }
     }

@@ -12,6 +12,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use schleuse_config::{AdminToken, ClientPolicy, Listener, Snapshot};
+use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,7 @@ use crate::{
     registry::{Pool, Registry, ServiceRuntime},
     sight::leases::Leases,
     signals::SignalBoard,
+    sources::Sources,
     tls::{self, CertificateError, Certificates},
 };
 
@@ -74,6 +76,10 @@ pub struct Edge {
     /// The part of `live` that every connection asks for before each request.
     client: ArcSwap<ClientPolicy>,
     generations: AtomicU64,
+    /// Told after each reload.
+    replaced: watch::Sender<u64>,
+    /// What looks endpoints up and runs replicas, as seen by whoever stops the process.
+    pub sources: Sources,
     /// State that outlives reloads.
     pub registry: Registry,
     /// Counters.
@@ -114,6 +120,8 @@ impl Edge {
             client: ArcSwap::new(live.client.clone()),
             live: ArcSwap::from_pointee(live),
             generations: AtomicU64::new(1),
+            replaced: watch::Sender::new(1),
+            sources: Sources::default(),
             limits,
             registry,
             metrics,
@@ -132,6 +140,11 @@ impl Edge {
     /// The config in force.
     pub fn live(&self) -> Arc<Live> {
         self.live.load_full()
+    }
+
+    /// The generation in force, and each that follows.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
     }
 
     /// What connections may do.
@@ -164,6 +177,7 @@ impl Edge {
         self.registry.sweep();
         self.adopt_pools();
         self.note_loaded();
+        self.replaced.send_replace(self.generations.load(Relaxed));
     }
 
     fn adopt_pools(&self) {

@@ -27,13 +27,7 @@ pub(super) fn read(scale: &Section<'_, '_>, seats: u32, report: &mut Report) -> 
 }
 
 /// The key that was written is the one that is wrong; of two, the smaller one.
-fn refuse_above_max(
-    scale: &Section<'_, '_>,
-    key: &str,
-    least: u32,
-    max: u32,
-    report: &mut Report,
-) {
+fn refuse_above_max(scale: &Section<'_, '_>, key: &str, least: u32, max: u32, report: &mut Report) {
     if least <= max {
         return;
     }

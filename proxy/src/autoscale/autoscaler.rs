@@ -7,7 +7,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use schleuse_config::Pool as PoolConfig;
-use schleuse_core::{Timestamp, scale::order};
+use schleuse_core::{
+    Timestamp,
+    scale::{order, reason::Reason},
+};
 use tokio::task::yield_now;
 
 use super::{
@@ -19,9 +22,10 @@ use crate::{
     clock,
     edge::{Edge, Live},
     log::{self, Level},
-    provision::{Order, Provisioner},
+    provision::Order,
     reference::Reference,
     registry::Pool,
+    sources::Offered,
 };
 
 /// Pools between two moments in which others may have the thread.
@@ -51,15 +55,15 @@ pub(super) struct Autoscaler {
 /// A pool and what was last done about it.
 struct Entry {
     scaled: ScaledPool,
-    /// Who carried out the last order.
-    ordered: Option<Arc<dyn Provisioner>>,
+    /// The number of who carried out the last order; none: nobody was there to.
+    ordered: Option<u64>,
     logged_at: Option<Timestamp>,
 }
 
 /// An order that is due, and where its text comes from.
 struct Due {
     line: order::Order,
-    provisioner: Arc<dyn Provisioner>,
+    offered: Offered,
     order: Order,
 }
 
@@ -100,7 +104,7 @@ impl Autoscaler {
 
     /// The pools that do not want to wait for the tick.
     pub(super) fn look_at_woken(&mut self) {
-        let woken = self.edge.autoscale.wakes.take();
+        let woken = self.edge.registry.wakes().take();
         if woken.is_empty() {
             return;
         }
@@ -140,11 +144,13 @@ impl Autoscaler {
             // Who does not know how many there are must not say how many there should be.
             sample.endpoints.as_ref()?;
             let scaled = ScaledPool::new(self.learnt.of(pool.name()), &sample, now);
-            self.pools.insert(pool.name().to_owned(), Entry::new(scaled));
+            self.pools
+                .insert(pool.name().to_owned(), Entry::new(scaled));
         }
         let entry = self.pools.get_mut(pool.name())?;
-        let provisioner = self.edge.sources.provisioner(pool.name());
-        let is_served = same(entry.ordered.as_ref(), provisioner.as_ref());
+        let offered = self.edge.sources.provisioner(pool.name());
+        let number = offered.as_ref().map(|offered| offered.number);
+        let is_served = entry.ordered == number;
         if may_rest && is_served && entry.scaled.rests(&sample) {
             return None;
         }
@@ -158,10 +164,10 @@ impl Autoscaler {
         if is_served && !decided.changed() {
             return None;
         }
-        entry.ordered.clone_from(&provisioner);
-        let provisioner = provisioner?;
+        entry.ordered = number;
+        let offered = offered?;
         self.attempts += 1;
-        Some(Due::new(&decided, self.attempts, provisioner))
+        Some(Due::new(&decided, self.attempts, offered))
     }
 
     fn keep_learnt(&mut self, live: &Live) {
@@ -200,16 +206,22 @@ impl Entry {
     }
 
     fn log(&mut self, pool: &str, decided: &Decided, record: &Record, now: Timestamp) {
-        let is_old = |at: Timestamp| now.as_micros() - at.as_micros().min(now.as_micros()) >= REPEATED_AFTER;
+        let is_old =
+            |at: Timestamp| now.as_micros() - at.as_micros().min(now.as_micros()) >= REPEATED_AFTER;
         if decided.changed() || self.logged_at.is_none_or(is_old) {
             self.logged_at = Some(now);
-            log::record(Level::Info, "scale_decided", &[("pool", pool)], ("decision", record));
+            log::record(
+                Level::Info,
+                "scale_decided",
+                &[("pool", pool)],
+                ("decision", record),
+            );
         }
     }
 }
 
 impl Due {
-    fn new(decided: &Decided, attempt: u64, provisioner: Arc<dyn Provisioner>) -> Self {
+    fn new(decided: &Decided, attempt: u64, offered: Offered) -> Self {
         let (evidence, decision) = (&decided.evidence, &decided.decision);
         Self {
             line: order::Order {
@@ -218,12 +230,12 @@ impl Due {
                 previous: evidence.previous,
                 waiting: evidence.waiting,
             },
-            provisioner,
+            offered,
             order: Order {
                 attempt,
                 desired: decision.replicas,
                 current: evidence.ready,
-                reasons: decision.reasons.iter().map(|reason| reason.label()).collect(),
+                reasons: decision.reasons.iter().map(Reason::label).collect(),
                 idempotency_key: Reference::new().as_str().to_owned(),
             },
         }
@@ -241,16 +253,8 @@ fn order_all(due: Vec<Due>) {
     for line in lines {
         let place = usize::try_from(line.pool).ok();
         let next = place.and_then(|place| due.get_mut(place)?.take());
-        if let Some(Due { provisioner, order, .. }) = next {
-            provisioner.scale(order);
+        if let Some(Due { offered, order, .. }) = next {
+            offered.provisioner.scale(order);
         }
-    }
-}
-
-fn same(one: Option<&Arc<dyn Provisioner>>, other: Option<&Arc<dyn Provisioner>>) -> bool {
-    match (one, other) {
-        (None, None) => true,
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-        _ => false,
     }
 }

@@ -161,7 +161,11 @@ mod tests {
     }
 
     fn pools() -> Pools {
-        [("a".to_owned(), learnt(300)), ("b".to_owned(), learnt(4_000))].into()
+        [
+            ("a".to_owned(), learnt(300)),
+            ("b".to_owned(), learnt(4_000)),
+        ]
+        .into()
     }
 
     fn entries(directory: &Path) -> Vec<String> {

@@ -45,7 +45,7 @@ impl Starts {
     pub(super) fn look(&mut self, sample: &Sample, now: Timestamp) -> Vec<Duration> {
         let listed = sample.endpoints.as_deref().unwrap_or_default();
         self.known
-                        .retain(|address| listed.iter().any(|endpoint| endpoint.address == *address));
+            .retain(|address| listed.iter().any(|endpoint| endpoint.address == *address));
         let failed = sample.starts_failed.saturating_sub(self.counted);
         self.counted = sample.starts_failed;
         if failed > 0 {
@@ -61,7 +61,10 @@ impl Starts {
             self.sound_since = Some(now);
             cold_starts.extend(self.ordered.pop_front().map(|ordered| now - ordered));
         }
-        if self.sound_since.is_some_and(|since| now - since >= SOUND_AFTER) {
+        if self
+            .sound_since
+            .is_some_and(|since| now - since >= SOUND_AFTER)
+        {
             self.failing = 0;
         }
         cold_starts
@@ -120,8 +123,14 @@ mod tests {
     fn a_cold_start_lasts_from_the_order_until_the_endpoint_serves() {
         let mut starts = Starts::new(&sample(&[], 0));
         starts.order(2, at(1));
-        assert!(starts.look(&sample(&[-7], 0), at(3)).is_empty(), "it only listens");
-        assert_eq!(starts.look(&sample(&[7], 0), at(4)), [Duration::from_secs(3)]);
+        assert!(
+            starts.look(&sample(&[-7], 0), at(3)).is_empty(),
+            "it only listens"
+        );
+        assert_eq!(
+            starts.look(&sample(&[7], 0), at(4)),
+            [Duration::from_secs(3)]
+        );
         assert_eq!(starts.ages(at(6)), [Duration::from_secs(5)]);
     }
 

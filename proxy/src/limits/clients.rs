@@ -17,7 +17,7 @@ use super::{
     bucket::{Bucket, Quota},
     cells::{Found, Sets, scaled},
     prefix::ClientNetwork,
-    salt::{RENEWAL, Salt, Salts},
+    salt::{Fold, RENEWAL, Salt, Salts, folded},
 };
 
 /// Locks, and parts of the table that an attacker from one /40 stays in.
@@ -37,7 +37,7 @@ const WIDEST_LEVEL: usize = 2;
 pub(super) struct Clients {
     shards: Vec<Shard>,
     /// Chooses shards and the widest networks' cells; never renewed, because 12 bits name nobody.
-    placement: [u64; 2],
+    placement: Fold,
 }
 
 /// On cache lines of its own.
@@ -70,7 +70,7 @@ impl Clients {
         let shard = || Shard(Mutex::new(Buckets::new(cells)));
         Self {
             shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
-            placement: Salt::draw().halves(),
+            placement: Salt::draw().fold(),
         }
     }
 
@@ -82,20 +82,10 @@ impl Clients {
         shard.0.lock().take(client, quota, now, placed)
     }
 
-    /// The widest network's hash: a multiplication under a secret, as the attacker sees no result of it.
+    /// The widest network's hash; an attacker sees no result of it.
     fn placed(&self, widest: u128) -> u64 {
-        let [mask, factor] = self.placement;
-        #[expect(clippy::cast_possible_truncation, reason = "halves are meant")]
-        let word = (widest >> 64) as u64 ^ widest as u64;
-        folded(word ^ mask, factor)
+        self.placement.of_network(widest)
     }
-}
-
-/// Both halves of a product, mixed.
-#[expect(clippy::cast_possible_truncation, reason = "halves are meant")]
-fn folded(word: u64, factor: u64) -> u64 {
-    let product = u128::from(word) * u128::from(factor | 1);
-    (product >> 64) as u64 ^ product as u64
 }
 
 /// One shard's buckets.

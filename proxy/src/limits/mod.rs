@@ -14,13 +14,7 @@ mod overload;
 mod prefix;
 mod salt;
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    net::IpAddr,
-    os::fd::AsFd,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, os::fd::AsFd, sync::Arc, time::Duration};
 
 use schleuse_config::{ClientLimit, Overload as Budget, Snapshot};
 use schleuse_core::{Refusal, Timestamp};
@@ -34,6 +28,7 @@ use crate::respond::RateLimitShown;
 use bucket::Quota;
 use clients::{Client, Clients};
 use connections::Connections;
+use salt::{Fold, Salt};
 
 /// How long accepting pauses before it looks again whether file handles are free.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -45,7 +40,7 @@ pub struct Limits {
     connections: Arc<Connections>,
     overload: Overload,
     metrics: LimitMetrics,
-    key: RandomState,
+    key: Fold,
 }
 
 impl Limits {
@@ -56,7 +51,7 @@ impl Limits {
             connections: Arc::default(),
             overload: Overload::new(workers),
             metrics,
-            key: RandomState::new(),
+            key: Salt::draw().fold(),
         }
     }
 
@@ -119,10 +114,11 @@ impl Limits {
         }
     }
 
-    /// A client network's number for the queue, where one network may hold a share of the places. Keyed, but not renewed:
-    /// it is remembered only while a request waits.
-    pub fn client_key(&self, network: &ClientNetwork) -> u64 {
-        self.key.hash_one(network.own)
+    /// The number for the queue of a client's own network, of which one may hold a share of the places. Keyed, but not
+    /// renewed: it is remembered only while a request waits. Every request pays for it, though only those that wait need
+    /// it, so it is two multiplications.
+    pub fn client_key(&self, own_network: u128) -> u64 {
+        self.key.of_network(own_network)
     }
 
     /// Whether this worker has to turn away a request that is the first of its connection. Counted when it has.

@@ -55,11 +55,13 @@ impl Limits {
         }
     }
 
-    /// Raises the limit of file handles, and warns when there are too few for this config.
+    /// Raises the limit of file handles, and warns when there are too few for what the operator wants.
     pub fn prepare_file_handles(&self, snapshot: &Snapshot) {
         if let Some(limit) = file_handles::raise() {
             self.overload.set_file_handles_max(limit);
-            file_handles::warn_if_few(limit, snapshot.client.connections_max);
+            if let Some(connections_max) = snapshot.client.connections_max {
+                file_handles::warn_if_few(limit, connections_max);
+            }
         }
     }
 
@@ -75,8 +77,15 @@ impl Limits {
     ) -> Result<ConnectionPermit, ConnectionRefused> {
         let network = ClientNetwork::of(peer, &snapshot.client);
         let trusted = snapshot.trusted_proxies.contains(peer.to_canonical());
+        let written = snapshot.client.connections_max;
+        let connections_max = written
+            .unwrap_or_else(|| file_handles::connections_max(self.overload.file_handles_max()));
         self.connections
-            .admit((!trusted).then_some(&network), &snapshot.client)
+            .admit(
+                (!trusted).then_some(&network),
+                connections_max,
+                &snapshot.client,
+            )
             .inspect_err(|reason| self.metrics.connection_refused(*reason))
     }
 

@@ -39,9 +39,23 @@ pub(super) struct PoolView {
     fair_by: &'static str,
     bounds: Bounds,
     requests: Requests,
+    /// Where the endpoints come from; none: from the config.
+    source: Option<SourceStatus>,
     /// None: nobody decides how many endpoints there should be, or not yet.
     scale: Option<ScaleView>,
     endpoints: Vec<EndpointStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceStatus {
+    /// `dns`, `file` or `process`.
+    kind: &'static str,
+    /// Whether it has said anything under this config.
+    answered: bool,
+    /// Since it did; before that, since it was asked first.
+    age_seconds: f64,
+    /// Why it has not since.
+    problem: Option<String>,
 }
 
 /// What the config allows.
@@ -144,6 +158,12 @@ fn describe(edge: &Edge, pool: &Pool, policy: &PoolPolicy) -> PoolView {
         fair_by: spell(policy.queue.fair_by),
         bounds: Bounds::new(&policy.queue, policy.streams_max),
         requests: Requests::of(counts, &counts.recent.view(now)),
+        source: pool.source().map(|status| SourceStatus {
+            kind: status.source,
+            answered: status.answered,
+            age_seconds: status.age.as_secs_f64(),
+            problem: status.problem,
+        }),
         scale: edge.autoscale.shown(pool.name()).map(<_>::from),
         endpoints: endpoints(pool, now),
     }

@@ -207,3 +207,163 @@ fn report(sample: &Sample, now: Timestamp) -> Report {
         gauges: sample.gauges,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use schleuse_core::scale::demand::{Counters, Gauges};
+
+    use super::*;
+    use crate::autoscale::sample::Endpoint;
+
+    /// A pool in time, with one seat of 100 ms in each replica unless a test says otherwise.
+    struct Scene {
+        pool: ScaledPool,
+        policy: ScalePolicy,
+        sample: Sample,
+        now: Timestamp,
+    }
+
+    impl Scene {
+        /// With this many replicas that serve.
+        fn new(replicas: u16) -> Self {
+            let sample = Sample {
+                endpoints: Some(Vec::new()),
+                ..Sample::default()
+            };
+            let mut scene = Self {
+                pool: ScaledPool::new(Learnt::default(), &sample, Timestamp::default()),
+                policy: ScalePolicy {
+                    seats_per_replica: 1,
+                    ..ScalePolicy::default()
+                },
+                sample,
+                now: Timestamp::default(),
+            };
+            scene.serve_with(replicas);
+            scene.pool = ScaledPool::new(Learnt::default(), &scene.sample, scene.now);
+            scene
+        }
+
+        fn serve_with(&mut self, replicas: u16) {
+            let endpoint = |port| Endpoint {
+                address: SocketAddr::from(([127, 0, 0, 1], port)),
+                serves: true,
+                seats: 1,
+            };
+            self.sample.endpoints = Some((1..=replicas).map(endpoint).collect());
+        }
+
+        fn pass(&mut self, time: Duration) -> Decided {
+            self.now = self.now + time;
+            let sample = self.sample.clone();
+            self.pool.decide(&self.policy, sample, 0, self.now)
+        }
+
+        /// A quarter of a second in which so many arrive and are answered.
+        fn slice(&mut self, requests: u64) -> Decided {
+            let counters = &mut self.sample.counters;
+            *counters = Counters {
+                arrivals: counters.arrivals + requests,
+                completions: counters.completions + requests,
+                seat_micros: counters.seat_micros + requests * 100_000,
+            };
+            self.pass(Duration::from_millis(250))
+        }
+    }
+
+    #[test]
+    fn a_wake_is_active_until_its_first_request_was_answered() {
+        let mut scene = Scene::new(0);
+        assert!(!scene.slice(0).signal.active);
+        scene.sample.counters.arrivals += 1;
+        scene.sample.gauges = Gauges {
+            waiting: 1,
+            in_flight: 0,
+        };
+        let woken = scene.pass(Duration::from_millis(1));
+        assert_eq!((woken.signal.desired, woken.signal.cold_starts), (1, 1));
+        scene.sample.gauges = Gauges::default(); // the client left; the wake is not answered yet
+        scene.policy.idle_after = Duration::ZERO;
+        scene.policy.hold_down = Duration::ZERO;
+        scene.policy.descent_per_minute = 1.0;
+        let abandoned = scene.pass(Duration::from_secs(20));
+        assert!(abandoned.signal.active);
+        scene.serve_with(1);
+        scene.sample.counters.completions += 1;
+        let answered = scene.pass(Duration::from_secs(80));
+        assert_eq!(
+            (answered.signal.desired, answered.signal.active),
+            (0, false)
+        );
+    }
+
+    #[test]
+    fn a_look_that_comes_a_minute_late_sees_no_burst_and_lets_nothing_go() {
+        let mut scene = Scene::new(10);
+        scene.policy.hold_down = Duration::from_mins(2);
+        let before = (0..80).map(|_| scene.slice(20)).last().unwrap();
+        let counters = &mut scene.sample.counters;
+        counters.arrivals += 240 * 20;
+        counters.completions += 240 * 20;
+        counters.seat_micros += 240 * 20 * 100_000;
+        let late = scene.pass(Duration::from_mins(1));
+        assert_eq!(late.decision.replicas, before.decision.replicas);
+        assert!((late.signal.arrivals_per_second - 80.0).abs() < 8.0);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_changes_nothing() {
+        let mut scene = Scene::new(10);
+        let before = (0..80).map(|_| scene.slice(20)).last().unwrap();
+        let then = scene.now;
+        scene.now = Timestamp::from_micros(then.as_micros() - 5_000_000);
+        let back = scene.pass(Duration::ZERO);
+        assert_eq!(back.decision.replicas, before.decision.replicas);
+        scene.now = then;
+        let after = scene.slice(20);
+        assert_eq!(after.decision.replicas, before.decision.replicas);
+    }
+
+    #[test]
+    fn a_pool_that_begins_anew_counts_from_its_beginning() {
+        let mut scene = Scene::new(10);
+        (0..80).for_each(|_| drop(scene.slice(20)));
+        scene.sample.born = scene.now;
+        scene.sample.counters = Counters::default();
+        let anew = (0..8).map(|_| scene.slice(20)).last().unwrap();
+        assert!((anew.signal.arrivals_per_second - 80.0).abs() < 20.0);
+    }
+
+    #[test]
+    fn a_restart_beside_running_replicas_lets_none_go_for_a_while() {
+        let mut scene = Scene::new(10);
+        let first = scene.slice(1);
+        assert_eq!(first.decision.replicas, 10, "{:?}", first.decision.reasons);
+    }
+
+    #[test]
+    fn a_sleeping_pool_rests_until_something_happens() {
+        let mut scene = Scene::new(0);
+        scene.slice(0);
+        assert!(scene.pool.rests(&scene.sample));
+        scene.sample.counters.arrivals += 1;
+        assert!(!scene.pool.rests(&scene.sample));
+        scene.slice(0);
+        assert!(
+            !scene.pool.rests(&scene.sample),
+            "it is not idle long enough"
+        );
+    }
+
+    #[test]
+    fn what_was_decided_can_be_decided_again() {
+        let mut scene = Scene::new(1);
+        for requests in [0, 3, 40, 200, 7, 0, 0, 90] {
+            let decided = scene.slice(requests);
+            let record = Record::new(&scene.policy, &decided.evidence, &decided.decision);
+            assert_eq!(record.decided_again(), record);
+        }
+    }
+}

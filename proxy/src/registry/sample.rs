@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use schleuse_core::Timestamp;
 
 use super::Pool;
-use crate::autoscale::sample::{Endpoint, Sample};
+use crate::{
+    autoscale::sample::{Endpoint, Sample},
+    discovery::found::Status,
+};
 
 impl Pool {
     /// This moment, and all counters since the pool came into being.
@@ -15,7 +18,9 @@ impl Pool {
         let views = guarded.state.views(&guarded.config.policy, now);
         let endpoints: Vec<_> = views.filter_map(|view| Endpoint::of(&view, now)).collect();
         drop(guarded);
-        let is_known = !endpoints.is_empty() || self.source().is_none_or(|source| source.answered);
+        // Of processes of our own there are none until the first is ordered.
+        let knows = |source: Status| source.answered || source.source == "process";
+        let is_known = !endpoints.is_empty() || self.source().is_none_or(knows);
         Sample {
             born: self.born,
             counters,

@@ -173,8 +173,9 @@ fn wait_learnt(edge: &RunningEdge) {
 fn cold_start(edge: &RunningEdge) -> Value {
     let mut learnt = Value::Null;
     eventually("something is decided", || {
-        learnt = pool(edge)["scale"]["cold_start_ms"]["p50"].clone();
-        pool(edge)["scale"].is_object()
+        let scale = pool(edge)["scale"].clone();
+        learnt = scale["cold_start_ms"]["p50"].clone();
+        scale.is_object()
     });
     learnt
 }

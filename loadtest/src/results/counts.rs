@@ -19,9 +19,10 @@ pub struct Counts {
     pub failed: u64,
     /// The citizen ran out of patience first.
     pub abandoned: u64,
-    /// Sent, and still without an answer at the end of the drain.
+    /// Taken up, and still without an answer at the end of the drain: on its way, or waiting for a connection that the
+    /// target did not free.
     pub unanswered: u64,
-    /// Never sent; the reason tells whose fault that is.
+    /// Never sent, by the generator's fault or because the run was ended before; never by the target's.
     pub not_sent: u64,
 }
 
@@ -117,8 +118,6 @@ pub enum Reason {
     /// Another 5xx.
     #[serde(rename = "status_5xx")]
     Status5xx,
-    /// An earlier step of the journey failed for good, so this one had nothing to start from.
-    JourneyBroken,
     /// Ours: no local port was left.
     LocalPort,
     /// Ours: no file handle was left.
@@ -147,7 +146,7 @@ pub enum Blame {
 
 impl Reason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 22] = [
         Self::ConnectRefused,
         Self::Unreachable,
         Self::ConnectTimeout,
@@ -164,7 +163,6 @@ impl Reason {
         Self::Status4xx,
         Self::Status503,
         Self::Status5xx,
-        Self::JourneyBroken,
         Self::LocalPort,
         Self::LocalFiles,
         Self::LocalMemory,
@@ -192,7 +190,6 @@ impl Reason {
             Self::Status4xx => "status_4xx",
             Self::Status503 => "status_503",
             Self::Status5xx => "status_5xx",
-            Self::JourneyBroken => "journey_broken",
             Self::LocalPort => "local_port",
             Self::LocalFiles => "local_files",
             Self::LocalMemory => "local_memory",

@@ -41,7 +41,7 @@ const POLICY: ClientPolicy = ClientPolicy {
     idle_max: Duration::from_secs(75),
     body_idle_max: Duration::from_secs(30),
     body_rate_min: 1024,
-    connections_max: 100_000,
+    connections_max: None,
     connections_per_network_max: 1000,
     ipv4_prefix: 32,
     ipv6_prefix: 64,

@@ -172,8 +172,8 @@ pub struct ClientPolicy {
     pub body_idle_max: Duration,
     /// Least average over ten seconds of waiting for a body, bytes per second; 0 switches it off.
     pub body_rate_min: u64,
-    /// Connections of all clients.
-    pub connections_max: u32,
+    /// Connections of all clients; none: as many as the file handles allow, which the process knows.
+    pub connections_max: Option<u32>,
     /// Connections of one client network; trusted proxies excepted.
     pub connections_per_network_max: u32,
     /// Leading bits of an IPv4 address that make a client network.

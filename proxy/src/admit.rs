@@ -35,14 +35,17 @@ pub struct Admission {
     /// The tenant as the queue knows it.
     pub flow: FlowKey,
     terms: Terms,
+    /// The client's own network.
+    network: u128,
 }
 
 impl Admission {
-    /// For the tenant that was identified; none when its service has no runtime.
+    /// For the tenant that was identified and a client of this network; none when the service has no runtime.
     pub fn find(
         context: &RequestContext<'_>,
         service: &Service,
         found: &Identified,
+        network: &ClientNetwork,
     ) -> Option<Self> {
         let live = &context.live;
         let runtime = live.services.get(found.service.0 as usize)?;
@@ -59,6 +62,7 @@ impl Admission {
             },
             tenant,
             terms,
+            network: network.own,
         })
     }
 
@@ -197,8 +201,7 @@ pub async fn seat<'p, R: Responder>(
         return Err(Some(Refusal::NoEndpoint));
     };
     let limits = &context.edge.limits;
-    let network = ClientNetwork::of(context.client, &context.live.client);
-    let arrival = admission.arrival(limits.client_key(&network), &asked);
+    let arrival = admission.arrival(limits.client_key(admission.network), &asked);
     let bytes = arrival.bytes;
     let place = match pool.arrive(arrival, asked.session) {
         Arrived::Go(slot) => {

@@ -203,8 +203,9 @@ fn prepare(context: &mut RequestContext<'_>, head: &RequestHead) -> Result<Step,
 /// What is asked of client and tenant before anything is read or held for the request.
 fn limit(context: &mut RequestContext<'_>, step: Step) -> Result<Step, Refusal> {
     if let Step::Forward(service, found) = &step {
-        check_client_rate(context, service, found)?;
-        context.admission = Admission::find(context, service, found);
+        let network = ClientNetwork::of(context.client, &context.live.client);
+        check_client_rate(context, service, found, &network)?;
+        context.admission = Admission::find(context, service, found, &network);
         admit::charge(context, service)?;
     }
     Ok(step)
@@ -224,6 +225,7 @@ fn check_client_rate(
     context: &mut RequestContext<'_>,
     service: &Service,
     found: &Identified,
+    network: &ClientNetwork,
 ) -> Result<(), Refusal> {
     let Some(limit) = &service.limits.client else {
         return Ok(());
@@ -231,10 +233,9 @@ fn check_client_rate(
     let Some(runtime) = context.live.services.get(found.service.as_usize()) else {
         return Ok(());
     };
-    let network = ClientNetwork::of(context.client, &context.live.client);
     let limits = &context.edge.limits;
     limits
-        .client(runtime.number, limit, &network, context.started)
+        .client(runtime.number, limit, network, context.started)
         .map_err(|shown| {
             context.learnt.retry_after = Some(shown.reset);
             context.learnt.rate_limit = Some(shown);

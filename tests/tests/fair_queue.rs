@@ -134,6 +134,24 @@ fn a_tenant_whose_requests_take_forty_times_as_long_gets_no_more_seat_time_than_
 }
 
 #[test]
+fn a_tenant_on_a_route_of_cost_four_gets_a_quarter_of_the_dispatches() {
+    let (origin, had) = timed(|_| Duration::from_millis(5));
+    let edge = config(2, "fair_by: equal", &[origin.address()])
+        .service("wohngeld", "costs: [{ path: /heavy/, cost: 4 }]")
+        .start();
+    let heavy = format!("{BERLIN}/heavy");
+    let _clients = ask_all(&edge, 100, &[&heavy, HAMBURG]);
+    eventually("the light one has most of what it asked for", || {
+        had.of(HAMBURG).0 >= 90
+    });
+    let ((heavy, _), (light, _)) = (had.of(BERLIN), had.of(HAMBURG));
+    assert!(
+        (light / 6..=light * 2 / 5).contains(&heavy),
+        "{heavy} to {light}"
+    );
+}
+
+#[test]
 fn p34_a_tenant_that_asked_for_little_has_saved_up_nothing() {
     let mut line = Line::new(1, "fair_by: equal");
     line.ask(HAMBURG, 1);

@@ -59,6 +59,22 @@ fn as_many_file_handles_as_the_config_needs_are_not_warned_about() {
     assert!(edge.log().events("few_file_handles").is_empty());
 }
 
+#[test]
+fn without_a_word_connections_are_as_many_as_file_handles_are_enough_for() {
+    let origin = Origin::ok("ok");
+    let edge = amt(&[origin.address()], "", "")
+        .file_handles_max(400)
+        .start();
+    assert!(edge.log().events("few_file_handles").is_empty());
+    let mut served: Vec<_> = (0..72).map(|_| edge.connect()).collect();
+    for client in &mut served {
+        assert_eq!(client.get("amt.example", "/").status, 200);
+    }
+    assert!(edge.connect().read_to_end().is_empty());
+    let refused = "schleuse_connections_refused_total{reason=\"total\"}";
+    assert_eq!(edge.count(refused), 1);
+}
+
 /// Holds the process up for longer than it may be late, with what `meanwhile` does.
 fn stand_still<T>(edge: &RunningEdge, meanwhile: impl FnOnce() -> T) -> T {
     const LATE: Duration = Duration::from_millis(300);

@@ -54,7 +54,7 @@ pub(super) fn read_networks(section: &Section<'_, '_>, key: &str, report: &mut R
 
 pub(super) fn read_client(file: &Section<'_, '_>, report: &mut Report) -> ClientPolicy {
     let client = file.section("client", "client", report);
-    let connections_max = client.integer("connections_max", report);
+    let connections_max = client.optional_integer("connections_max", report);
     let ipv6_prefix = client.integer("ipv6_prefix", report);
     if ipv6_prefix > 64 {
         report.warn(
@@ -77,7 +77,7 @@ pub(super) fn read_client(file: &Section<'_, '_>, report: &mut Report) -> Client
         connections_per_network_max: client.integer_within(
             "connections_per_network_max",
             1_000,
-            ("connections_max", connections_max),
+            ("connections_max", connections_max.unwrap_or(u32::MAX)),
             report,
         ),
         ipv4_prefix: prefix(client.integer("ipv4_prefix", report)),

@@ -198,7 +198,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
     key(
         "client.connections_max",
         Kind::Integer(1, 10_000_000),
-        DefaultValue::Value("100000"),
+        DefaultValue::Otherwise("half of the file handles beyond 256, 64 to 100000"),
         "Connections of all clients; further ones are closed when they are accepted.",
         "100000",
     ),

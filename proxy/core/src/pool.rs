@@ -15,6 +15,7 @@
 
 mod admit;
 mod choose;
+mod demand;
 mod endpoints;
 pub(crate) mod event;
 pub(crate) mod policy;
@@ -34,7 +35,9 @@ use crate::{
     },
     rate::SharedRate,
     retry::RetryBudget,
+    scale::demand::{Counters, Gauges},
 };
+use demand::Demand;
 use endpoints::Endpoints;
 pub use event::{
     Admission, Arrival, Failure, Grant, Leave, Outcome, PoolTotals, Refused, Retry, Slot, Stream,
@@ -50,6 +53,7 @@ pub struct PoolState<R> {
     queue: FairQueue<R>,
     budget: RetryBudget,
     totals: PoolTotals,
+    demand: Demand,
 }
 
 impl<R> Default for PoolState<R> {
@@ -59,6 +63,7 @@ impl<R> Default for PoolState<R> {
             queue: FairQueue::default(),
             budget: RetryBudget::default(),
             totals: PoolTotals::default(),
+            demand: Demand::default(),
         }
     }
 }
@@ -127,6 +132,7 @@ impl<R: SharedRate> PoolState<R> {
     )]
     pub fn depart(&mut self, policy: &PoolPolicy, slot: Slot, outcome: Outcome, now: Timestamp) {
         self.totals.departed += 1;
+        self.demand.seat_freed(now);
         self.endpoints.depart(policy, slot.endpoint, outcome, now);
         let seats = self.endpoints.seats(policy, now);
         self.queue.finish(slot.run, true, seats, now);
@@ -149,6 +155,8 @@ impl<R: SharedRate> PoolState<R> {
         }
         self.totals.departed += 1;
         self.totals.streams += 1;
+        self.demand.seat_freed(now);
+        self.demand.stream_began();
         let seats = self.endpoints.seats(policy, now);
         self.queue.finish(slot.run, false, seats, now);
         Ok(Stream {
@@ -162,6 +170,7 @@ impl<R: SharedRate> PoolState<R> {
         reason = "consuming the stream is what makes a second end impossible"
     )]
     pub fn end_stream(&mut self, stream: Stream) {
+        self.demand.stream_ended();
         self.endpoints.end_stream(stream.endpoint);
     }
 
@@ -288,6 +297,11 @@ impl<R: SharedRate> PoolState<R> {
     /// Seats taken, over all endpoints.
     pub fn in_flight(&self) -> u64 {
         self.endpoints.in_flight()
+    }
+
+    /// What it is asked for: sums since the start, and this moment. Both count what the limits let through.
+    pub fn demand(&self, now: Timestamp) -> (Counters, Gauges) {
+        self.demand.at(self.queue.waiting_for_seats(), now)
     }
 
     /// Counters since the start.

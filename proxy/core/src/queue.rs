@@ -74,6 +74,8 @@ pub(crate) struct FairQueue<R> {
     sequence: u64,
     service_time: ServiceTime,
     corrected: Timestamp,
+    /// How many seats there were when there were any.
+    seats_seen: u32,
 }
 
 impl<R> Default for FairQueue<R> {
@@ -92,6 +94,7 @@ impl<R> Default for FairQueue<R> {
             sequence: 0,
             service_time: ServiceTime::default(),
             corrected: Timestamp::default(),
+            seats_seen: 1,
         }
     }
 }

@@ -72,7 +72,7 @@ fn policy() -> ClientPolicy {
         idle_max: Duration::from_mins(2),
         body_idle_max: Duration::from_mins(1),
         body_rate_min: 0,
-        connections_max: u32::MAX,
+        connections_max: Some(u32::MAX),
         connections_per_network_max: u32::MAX,
         ipv4_prefix: 32,
         ipv6_prefix: 64,

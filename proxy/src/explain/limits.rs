@@ -34,7 +34,10 @@ pub(super) fn explain_connections(asked: &Asked, snapshot: &Snapshot, steps: &mu
     let trusted = asked
         .from
         .is_some_and(|peer| snapshot.trusted_proxies.contains(peer));
-    let all = format!("{} of all", grouped(client.connections_max.into()));
+    let all = match client.connections_max {
+        Some(most) => format!("{} of all", grouped(most.into())),
+        None => "of all as many as file handles allow (100,000 at most)".to_owned(),
+    };
     let (per_network, decision, why) = if trusted {
         let why = "a trusted proxy speaks for many, so only the whole is bounded";
         (None, format!("at most {all}"), why)

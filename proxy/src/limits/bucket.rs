@@ -4,6 +4,10 @@
 //! reload would fill every bucket. So a limiter here lives for one decision only, made from the quota in force, a state
 //! that lies in our table, and a time that is an argument (boinkor-net/governor#299: its own clock once ran back). Making
 //! one is three multiplications.
+//!
+//! Under a changed quota what was taken out stays out, but nobody is shut out for longer than the new burst takes to fill:
+//! the rest is forgiven. It is remembered, as with the rates of tenants (`schleuse_core::rate`), and counts again when the
+//! quota changes again, or quotas that flap between two bursts would give the difference anew with each reload.
 
 use std::{cell::Cell, num::NonZeroU32, time::Duration};
 
@@ -71,11 +75,22 @@ impl Quota {
 /// What is remembered of one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Bucket {
-    /// Nanoseconds since the start of the process at which it will be full again (the algorithm's theoretical arrival
-    /// time). In the past: it is full, and as good as one never used.
+    /// Nanoseconds since the start of the process at which all that was ever taken out will be back. In the past: it is
+    /// full, and as good as one never used.
     pub(super) full_at: u64,
     /// The interval it was written under, rounded down: a carried debt is then rounded up.
     pub(super) interval: f32,
+    /// The part of the debt that a smaller burst does not hold against its client.
+    pub(super) forgiven: Forgiven,
+}
+
+/// A debt that counts again when the quota changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Forgiven {
+    /// Nanoseconds, at most what there is of a debt; 0: nothing is forgiven.
+    pub(super) debt: u64,
+    /// [`Quota::fill`] of the quota that forgave.
+    pub(super) fill: u64,
 }
 
 impl Bucket {
@@ -84,14 +99,23 @@ impl Bucket {
         self.full_at > now
     }
 
+    /// When it is full as far as is held against its client: the algorithm's theoretical arrival time.
+    pub(super) fn counts_until(&self) -> u64 {
+        self.full_at.saturating_sub(self.forgiven.debt)
+    }
+
     /// Takes one request out, or says how long until there is one.
     pub(super) fn take(&mut self, quota: &Quota, now: u64) -> Result<(), Duration> {
         self.carry(quota, now);
-        let state = OneState(Cell::new(self.full_at));
+        let state = OneState(Cell::new(self.counts_until()));
         let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> =
             RateLimiter::new(quota.governor(), state, Readings::new(now));
         let decision = limiter.check();
-        self.full_at = limiter.into_state_store().0.get();
+        let counts_until = limiter.into_state_store().0.get();
+        if decision.is_ok() {
+            let full_at = self.full_at.max(now).saturating_add(quota.interval);
+            self.set(full_at, counts_until, quota);
+        }
         decision.map_err(|until| until.wait_time_from(Nanos::new(now)))
     }
 
@@ -101,22 +125,50 @@ impl Bucket {
         self
     }
 
-    /// Makes it a bucket of `quota`: what was taken out stays out, in requests, and at most all is out. A changed rate
-    /// neither fills a bucket nor shuts anybody out for longer than the new one takes to give one request.
+    /// Of two that a client was counted in: the debt that is larger, in all and as far as it counts. Both are buckets of
+    /// `quota`.
+    pub(super) fn emptier(mut self, other: &Self, quota: &Quota) -> Self {
+        let full_at = self.full_at.max(other.full_at);
+        let counts_until = self.counts_until().max(other.counts_until());
+        self.set(full_at, counts_until, quota);
+        self
+    }
+
+    /// Makes it a bucket of `quota`: what was taken out stays out, in requests, and at most a whole burst counts. A
+    /// changed rate neither fills a bucket nor shuts anybody out for longer than the new one takes to give one request.
     fn carry(&mut self, quota: &Quota, now: u64) {
         let interval = rounded_down(quota.interval);
         if self.live(now) {
-            let mut debt = self.full_at - now;
             #[expect(
                 clippy::float_cmp,
                 reason = "a value that was stored and not computed with"
             )]
-            if self.interval != interval && self.interval > 0.0 {
-                debt = scaled(debt, quota.interval, self.interval);
+            let rescaled = self.interval != interval && self.interval > 0.0;
+            let mut debt = self.full_at - now;
+            if rescaled {
+                debt = scaled(debt, quota.interval, self.interval).min(Quota::FILL_MAX);
             }
-            self.full_at = now.saturating_add(debt.min(quota.fill()));
+            let forgiven = self.forgiven;
+            // Under the quota that forgave, what counts is what the burst let count then, less what came back since.
+            if rescaled || forgiven.debt == 0 || forgiven.fill != quota.fill() {
+                let full_at = now.saturating_add(debt);
+                self.set(full_at, now.saturating_add(debt.min(quota.fill())), quota);
+            }
+        } else {
+            self.forgiven = Forgiven::default();
         }
         self.interval = interval;
+    }
+
+    fn set(&mut self, full_at: u64, counts_until: u64, quota: &Quota) {
+        self.full_at = full_at;
+        self.forgiven = match full_at.saturating_sub(counts_until) {
+            0 => Forgiven::default(),
+            debt => Forgiven {
+                debt,
+                fill: quota.fill(),
+            },
+        };
     }
 }
 
@@ -256,6 +308,33 @@ mod tests {
     }
 
     #[test]
+    fn quotas_that_change_to_and_fro_leak_nothing() {
+        for quotas in [
+            [quota(5.0, 10), quota(10.0, 20)],
+            [quota(1.0, 2), quota(1.0, 20)],
+        ] {
+            let (mut bucket, mut passed) = (Bucket::default(), 0);
+            for reload in 0..1_000_u64 {
+                let quota = &quotas[usize::from(reload % 2 == 0)];
+                passed += drain(&mut bucket, quota, SECOND + reload * 60_000);
+            }
+            assert_eq!(passed, 20, "a burst; 60 ms give less than one more");
+        }
+    }
+
+    #[test]
+    fn a_debt_that_was_forgiven_shuts_nobody_out_and_is_paid_back_in_time() {
+        let (large, small) = (quota(100.0, 1_000), quota(0.1, 2));
+        let mut bucket = Bucket::default();
+        drain(&mut bucket, &large, SECOND);
+        let wait = bucket.take(&small, SECOND).unwrap_err();
+        assert_eq!(wait, Duration::from_secs(10), "one interval");
+        let later = SECOND + 10_000 * SECOND;
+        assert_eq!(drain(&mut bucket, &small, later), 2);
+        assert_eq!(drain(&mut bucket, &large, later), 998);
+    }
+
+    #[test]
     fn the_lowest_rate_and_the_largest_burst_do_not_overflow() {
         let extreme = quota(0.001 / 3600.0, 1_000_000);
         let mut bucket = Bucket::default();
@@ -275,7 +354,11 @@ mod tests {
         ) {
             let before = quota(before, 1);
             let quota = quota(rate, burst);
-            let mut bucket = Bucket { full_at, interval: rounded_down(before.interval) };
+            let mut bucket = Bucket {
+                full_at,
+                interval: rounded_down(before.interval),
+                ..Bucket::default()
+            };
             let mut now = 10 * SECOND;
             let mut passed = Vec::new();
             for pause in pauses {
@@ -288,6 +371,37 @@ mod tests {
                 for (count, end) in passed[index..].iter().enumerate() {
                     let allowed = u64::from(burst) + (end - start) / quota.interval;
                     prop_assert!((count as u64) < allowed, "{} in {} ns", count + 1, end - start);
+                }
+            }
+        }
+
+        /// The same law as of a tenant's rate, whatever the quota is changed to and how often.
+        #[test]
+        fn no_window_with_changed_quotas_lets_more_through_either(
+            asks in prop::collection::vec(
+                (0.5_f64..200.0, 1_u32..50, 0..SECOND / 3, 1..40_usize), 1..60
+            )
+        ) {
+            let (mut bucket, mut now) = (Bucket::default(), 0);
+            let (mut earned, mut passed, mut passes) = (0.0, 0.0, Vec::new());
+            let mut rate = 0.0;
+            for (rate_per_second, burst, pause, times) in asks {
+                let quota = quota(rate_per_second, burst);
+                now += pause;
+                earned += rate * Duration::from_nanos(pause).as_secs_f64();
+                rate = rate_per_second;
+                for _ in 0..times {
+                    if bucket.take(&quota, now).is_ok() {
+                        passes.push((passed - earned, f64::from(burst)));
+                        passed += 1.0;
+                    }
+                }
+            }
+            for (first, (before, _)) in passes.iter().enumerate() {
+                let mut burst_max: f64 = 0.0;
+                for (after, burst) in passes.iter().skip(first) {
+                    burst_max = burst_max.max(*burst);
+                    prop_assert!(after + 1.0 - before <= burst_max + 1e-3);
                 }
             }
         }

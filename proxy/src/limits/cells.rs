@@ -1,17 +1,25 @@
 //! Where buckets lie: sets of eight cells, 16 bytes each, found by a hash. A cell that counts is never pushed out.
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Forgiven};
 
 /// Cells of a set: two cache lines. At twice as many cells as clients, 1 % of the clients find their set full (Poisson).
 const WAYS: usize = 8;
 
-/// `[tag << 32 | interval, full_at]`, and not a struct: only memory of plain zeros is had without touching it, and a table
+/// `[tag << 32 | interval, full_at]`, the interval negative where a part of the debt is forgiven, and not a struct: only memory of plain zeros is had without touching it, and a table
 /// for a million clients should take its 36 MB when they come.
 type Cell = [u64; 2];
 
+/// `[debt, fill]` of what was forgiven.
+type Aside = [u64; 2];
+
 /// Cells in sets.
 #[derive(Debug)]
-pub(super) struct Sets(Vec<[Cell; WAYS]>);
+pub(super) struct Sets {
+    cells: Vec<[Cell; WAYS]>,
+    /// Of each cell. Apart, because it is written and read only after a reload that made bursts smaller: until then it
+    /// takes neither memory nor a look.
+    forgiven: Vec<[Aside; WAYS]>,
+}
 
 /// What a look into a set found. The number names the cell until the next look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,19 +35,29 @@ pub(super) enum Found {
 impl Sets {
     /// For at least this many cells.
     pub(super) fn new(cells: usize) -> Self {
-        Self(vec![[[0; 2]; WAYS]; cells.div_ceil(WAYS).max(1)])
+        let sets = cells.div_ceil(WAYS).max(1);
+        Self {
+            cells: vec![[[0; 2]; WAYS]; sets],
+            forgiven: vec![[[0; 2]; WAYS]; sets],
+        }
     }
 
-    /// Bytes of all cells.
+    /// Bytes of all cells, without what is kept apart.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.0)
+        size_of_val(&*self.cells)
+    }
+
+    /// Bytes of what is kept apart.
+    #[cfg(test)]
+    pub(super) fn bytes_apart(&self) -> usize {
+        size_of_val(&*self.forgiven)
     }
 
     pub(super) fn find(&self, hash: u64, now: u64) -> Found {
         let set = self.set_of(hash);
         let mut found = Found::Full;
-        for (way, [head, full_at]) in self.0[set].iter().enumerate() {
+        for (way, [head, full_at]) in self.cells[set].iter().enumerate() {
             if *full_at <= now {
                 // The first free one, so that most lookups end in the set's first cache line.
                 if found == Found::Full {
@@ -49,7 +67,19 @@ impl Sets {
                 return Found::Live(set * WAYS + way);
             }
         }
-        found
+        if found == Found::Full {
+            self.forgivable(set, now)
+        } else {
+            found
+        }
+    }
+
+    /// In a full set, a cell of which nothing counts but what was forgiven. Others need it more: a reload from a large
+    /// burst to a slow rate would otherwise fill the table for months.
+    fn forgivable(&self, set: usize, now: u64) -> Found {
+        let mut cells = set * WAYS..(set + 1) * WAYS;
+        let cell = cells.find(|cell| self.bucket(*cell).counts_until() <= now);
+        cell.map_or(Found::Full, Found::Free)
     }
 
     /// The cell of a hash when there is one for each set and way, shared by whoever meets there.
@@ -59,24 +89,41 @@ impl Sets {
     }
 
     pub(super) fn bucket(&self, cell: usize) -> Bucket {
-        let [head, full_at] = self.0[cell / WAYS][cell % WAYS];
+        let (set, way) = (cell / WAYS, cell % WAYS);
+        let [head, full_at] = self.cells[set][way];
         #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
         let interval = f32::from_bits(head as u32);
-        Bucket { full_at, interval }
+        let forgiven = if interval.is_sign_negative() {
+            let [debt, fill] = self.forgiven[set][way];
+            Forgiven { debt, fill }
+        } else {
+            Forgiven::default()
+        };
+        Bucket {
+            full_at,
+            interval: interval.abs(),
+            forgiven,
+        }
     }
 
     pub(super) fn put(&mut self, cell: usize, hash: u64, bucket: Bucket) {
-        let head = u64::from(tag_of(hash)) << 32 | u64::from(bucket.interval.to_bits());
-        self.0[cell / WAYS][cell % WAYS] = [head, bucket.full_at];
+        let (set, way) = (cell / WAYS, cell % WAYS);
+        let mut interval = bucket.interval;
+        if bucket.forgiven.debt > 0 {
+            interval = -interval;
+            self.forgiven[set][way] = [bucket.forgiven.debt, bucket.forgiven.fill];
+        }
+        let head = u64::from(tag_of(hash)) << 32 | u64::from(interval.to_bits());
+        self.cells[set][way] = [head, bucket.full_at];
     }
 
     pub(super) fn clear(&mut self, cell: usize) {
-        self.0[cell / WAYS][cell % WAYS] = [0; 2];
+        self.cells[cell / WAYS][cell % WAYS] = [0; 2];
     }
 
     /// The upper half of the hash chooses the set; scaled, not divided.
     fn set_of(&self, hash: u64) -> usize {
-        scaled(hash, self.0.len())
+        scaled(hash, self.cells.len())
     }
 }
 
@@ -100,6 +147,14 @@ mod tests {
         Bucket {
             full_at,
             interval: 1.5,
+            forgiven: Forgiven::default(),
+        }
+    }
+
+    fn forgiven(full_at: u64, debt: u64) -> Bucket {
+        Bucket {
+            forgiven: Forgiven { debt, fill: 3 },
+            ..live(full_at)
         }
     }
 
@@ -126,6 +181,21 @@ mod tests {
         }
         assert_eq!(sets.find(99, 9), Found::Full);
         assert!(matches!(sets.find(99, 10), Found::Free(_)));
+    }
+
+    #[test]
+    fn a_forgiven_debt_is_kept_until_its_cell_is_needed_by_one_that_counts() {
+        let mut sets = Sets::new(1);
+        sets.put(0, 0, forgiven(100, 80));
+        assert_eq!(sets.find(0, 30), Found::Live(0));
+        assert_eq!(sets.bucket(0), forgiven(100, 80));
+        for hash in 1..WAYS as u64 {
+            sets.put(usize::try_from(hash).unwrap(), hash, live(100));
+        }
+        assert_eq!(sets.find(99, 19), Found::Full);
+        assert_eq!(sets.find(99, 20), Found::Free(0));
+        sets.put(0, 99, live(100));
+        assert_eq!(sets.bucket(0), live(100));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     bucket::{Bucket, Quota},
     cells::{Found, Sets, scaled},
     prefix::ClientNetwork,
-    salt::{Salt, Salts},
+    salt::{Fold, RENEWAL, Salt, Salts, folded},
 };
 
 /// Locks, and parts of the table that an attacker from one /40 stays in.
@@ -37,7 +37,7 @@ const WIDEST_LEVEL: usize = 2;
 pub(super) struct Clients {
     shards: Vec<Shard>,
     /// Chooses shards and the widest networks' cells; never renewed, because 12 bits name nobody.
-    placement: [u64; 2],
+    placement: Fold,
 }
 
 /// On cache lines of its own.
@@ -70,7 +70,7 @@ impl Clients {
         let shard = || Shard(Mutex::new(Buckets::new(cells)));
         Self {
             shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
-            placement: Salt::draw().halves(),
+            placement: Salt::draw().fold(),
         }
     }
 
@@ -82,20 +82,10 @@ impl Clients {
         shard.0.lock().take(client, quota, now, placed)
     }
 
-    /// The widest network's hash: a multiplication under a secret, as the attacker sees no result of it.
+    /// The widest network's hash; an attacker sees no result of it.
     fn placed(&self, widest: u128) -> u64 {
-        let [mask, factor] = self.placement;
-        #[expect(clippy::cast_possible_truncation, reason = "halves are meant")]
-        let word = (widest >> 64) as u64 ^ widest as u64;
-        folded(word ^ mask, factor)
+        self.placement.of_network(widest)
     }
-}
-
-/// Both halves of a product, mixed.
-#[expect(clippy::cast_possible_truncation, reason = "halves are meant")]
-fn folded(word: u64, factor: u64) -> u64 {
-    let product = u128::from(word) * u128::from(factor | 1);
-    (product >> 64) as u64 ^ product as u64
 }
 
 /// One shard's buckets.
@@ -107,6 +97,8 @@ struct Buckets {
     latest: u64,
     /// From then on nothing that lies here counts.
     written_until: u64,
+    /// From then on nothing was forgiven that could count again.
+    forgiven_until: u64,
     /// From then on no shared bucket counts.
     shared_until: u64,
 }
@@ -127,6 +119,7 @@ impl Buckets {
             salts: Salts::new(0),
             latest: 0,
             written_until: 0,
+            forgiven_until: 0,
             shared_until: 0,
         }
     }
@@ -134,12 +127,16 @@ impl Buckets {
     fn take(&mut self, client: Client<'_>, quota: &Quota, now: u64, placed: u64) -> Decision {
         let now = now.max(self.latest);
         self.latest = now;
-        self.salts.advance(now, self.written_until);
+        // What was forgiven may take months to be paid back; it keeps a salt for one more day and no longer.
+        let forgiven_until = self.forgiven_until.min(now.saturating_add(RENEWAL));
+        self.salts
+            .advance(now, self.written_until.max(forgiven_until));
         let mut place = self.place(client, quota, now, placed);
         let passes = place.bucket.take(quota, now);
         let full_at = place.bucket.full_at;
         self.levels[place.level].put(place.cell, place.hash, place.bucket);
-        self.written_until = self.written_until.max(full_at);
+        self.written_until = self.written_until.max(place.bucket.counts_until());
+        self.forgiven_until = self.forgiven_until.max(full_at);
         let shared = place.level != OWN;
         if shared {
             self.shared_until = self.shared_until.max(full_at);
@@ -227,9 +224,7 @@ impl Buckets {
             && let (Found::Live(cell), _) = self.look(WIDE, client, quota, now)
         {
             let wide = self.levels[WIDE].bucket(cell).carried(quota, now);
-            if wide.full_at > debt.full_at {
-                debt = wide;
-            }
+            debt = debt.emptier(&wide, quota);
         }
         debt
     }

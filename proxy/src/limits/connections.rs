@@ -55,13 +55,14 @@ pub struct ConnectionPermit {
 }
 
 impl Connections {
-    /// Counts a connection in. `network`: none for a trusted proxy.
+    /// Counts a connection in, of `connections_max` in all. `network`: none for a trusted proxy.
     pub(super) fn admit(
         self: &Arc<Self>,
         network: Option<&ClientNetwork>,
+        connections_max: u32,
         policy: &ClientPolicy,
     ) -> Result<ConnectionPermit, ConnectionRefused> {
-        if self.open.fetch_add(1, Relaxed) >= policy.connections_max {
+        if self.open.fetch_add(1, Relaxed) >= connections_max {
             self.open.fetch_sub(1, Relaxed);
             return Err(ConnectionRefused::Total);
         }
@@ -122,7 +123,7 @@ mod tests {
         network: Option<&ClientNetwork>,
         count: usize,
     ) -> Vec<Result<ConnectionPermit, ConnectionRefused>> {
-        std::iter::repeat_with(|| connections.admit(network, &policy()))
+        std::iter::repeat_with(|| connections.admit(network, 100, &policy()))
             .take(count)
             .collect()
     }

@@ -11,6 +11,10 @@ use crate::log::{self, Level};
 
 /// Listeners, log, config files, watches, admin and probe connections.
 const RESERVE: u64 = 256;
+/// Connections of all clients where the operator says nothing and file handles are plenty: 1 GiB of TLS connections.
+const CONNECTIONS_MAX: u32 = 100_000;
+/// The same where they are few: accepting pauses before they run out.
+const CONNECTIONS_MIN: u32 = 64;
 
 /// Raises the soft limit to the hard one (the usual soft limit of 1,024 is for programs that use `select`). None where the
 /// system tells no limit.
@@ -23,8 +27,19 @@ pub(super) fn raise() -> Option<u64> {
     Some(soft)
 }
 
-/// Says at start when there are fewer handles than the connections that the config allows may take: one each, and one
-/// towards an endpoint while busy.
+/// Connections of all clients where the operator says nothing: as many as so many handles (0: not known) are enough for,
+/// one each and one towards an endpoint while busy.
+pub(super) fn connections_max(limit: u64) -> u32 {
+    if limit == 0 {
+        return CONNECTIONS_MAX;
+    }
+    let most = limit.saturating_sub(RESERVE) / 2;
+    u32::try_from(most).map_or(CONNECTIONS_MAX, |most| {
+        most.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
+    })
+}
+
+/// Says at start when there are fewer handles than the connections that the operator wants may take.
 pub(super) fn warn_if_few(limit: u64, connections_max: u32) {
     let wanted = wanted(connections_max);
     if limit < wanted {
@@ -63,6 +78,16 @@ mod tests {
     #[test]
     fn a_connection_may_take_two_handles() {
         assert_eq!(wanted(1000), 2256);
+    }
+
+    #[test]
+    fn without_a_word_there_are_as_many_connections_as_handles_are_enough_for() {
+        for (limit, connections) in [(20_000, 9_872), (2256, 1000), (384, 64), (10, 64)] {
+            assert_eq!(connections_max(limit), connections);
+        }
+        for plenty in [0, 200_256, 1 << 30, u64::MAX] {
+            assert_eq!(connections_max(plenty), 100_000);
+        }
     }
 
     #[test]

@@ -14,13 +14,7 @@ mod overload;
 mod prefix;
 mod salt;
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    net::IpAddr,
-    os::fd::AsFd,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, os::fd::AsFd, sync::Arc, time::Duration};
 
 use schleuse_config::{ClientLimit, Overload as Budget, Snapshot};
 use schleuse_core::{Refusal, Timestamp};
@@ -34,6 +28,7 @@ use crate::respond::RateLimitShown;
 use bucket::Quota;
 use clients::{Client, Clients};
 use connections::Connections;
+use salt::{Fold, Salt};
 
 /// How long accepting pauses before it looks again whether file handles are free.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -45,7 +40,7 @@ pub struct Limits {
     connections: Arc<Connections>,
     overload: Overload,
     metrics: LimitMetrics,
-    key: RandomState,
+    key: Fold,
 }
 
 impl Limits {
@@ -56,15 +51,17 @@ impl Limits {
             connections: Arc::default(),
             overload: Overload::new(workers),
             metrics,
-            key: RandomState::new(),
+            key: Salt::draw().fold(),
         }
     }
 
-    /// Raises the limit of file handles, and warns when there are too few for this config.
+    /// Raises the limit of file handles, and warns when there are too few for what the operator wants.
     pub fn prepare_file_handles(&self, snapshot: &Snapshot) {
         if let Some(limit) = file_handles::raise() {
             self.overload.set_file_handles_max(limit);
-            file_handles::warn_if_few(limit, snapshot.client.connections_max);
+            if let Some(connections_max) = snapshot.client.connections_max {
+                file_handles::warn_if_few(limit, connections_max);
+            }
         }
     }
 
@@ -80,8 +77,15 @@ impl Limits {
     ) -> Result<ConnectionPermit, ConnectionRefused> {
         let network = ClientNetwork::of(peer, &snapshot.client);
         let trusted = snapshot.trusted_proxies.contains(peer.to_canonical());
+        let written = snapshot.client.connections_max;
+        let connections_max = written
+            .unwrap_or_else(|| file_handles::connections_max(self.overload.file_handles_max()));
         self.connections
-            .admit((!trusted).then_some(&network), &snapshot.client)
+            .admit(
+                (!trusted).then_some(&network),
+                connections_max,
+                &snapshot.client,
+            )
             .inspect_err(|reason| self.metrics.connection_refused(*reason))
     }
 
@@ -119,10 +123,11 @@ impl Limits {
         }
     }
 
-    /// A client network's number for the queue, where one network may hold a share of the places. Keyed, but not renewed:
-    /// it is remembered only while a request waits.
-    pub fn client_key(&self, network: &ClientNetwork) -> u64 {
-        self.key.hash_one(network.own)
+    /// The number for the queue of a client's own network, of which one may hold a share of the places. Keyed, but not
+    /// renewed: it is remembered only while a request waits. Every request pays for it, though only those that wait need
+    /// it, so it is two multiplications.
+    pub fn client_key(&self, own_network: u128) -> u64 {
+        self.key.of_network(own_network)
     }
 
     /// Whether this worker has to turn away a request that is the first of its connection. Counted when it has.

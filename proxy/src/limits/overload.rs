@@ -125,9 +125,14 @@ impl Overload {
         self.file_handles_max.store(limit, Relaxed);
     }
 
+    /// The system's limit; 0: unknown.
+    pub(super) fn file_handles_max(&self) -> u64 {
+        self.file_handles_max.load(Relaxed)
+    }
+
     /// Handles in use at which accepting pauses; `u64::MAX` when the system told no limit.
     pub fn file_handles_pause(&self, budget: &Budget) -> u64 {
-        match self.file_handles_max.load(Relaxed) {
+        match self.file_handles_max() {
             0 => u64::MAX,
             limit => limit.saturating_mul(budget.file_handles_percent.into()) / 100,
         }

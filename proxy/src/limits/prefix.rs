@@ -62,7 +62,7 @@ pub(super) mod tests {
             idle_max: Duration::from_secs(75),
             body_idle_max: Duration::from_secs(30),
             body_rate_min: 1024,
-            connections_max: 100,
+            connections_max: Some(100),
             connections_per_network_max: 10,
             ipv4_prefix: 32,
             ipv6_prefix: 64,

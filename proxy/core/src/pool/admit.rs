@@ -48,6 +48,7 @@ impl<R: SharedRate> PoolState<R> {
             .map(|(quota, rate)| (quota.share(policy.share), rate));
         match self.seat_at_once(policy, now, flow, arrival, rate) {
             Ok(position) => {
+                self.demand.arrived();
                 let seats = self.endpoints.seats(policy, now);
                 let run = self.queue.admit(flow, arrival.cost.max(1), seats, now);
                 match self.take_seat(position, run, arrival.preferred, true, now) {
@@ -138,6 +139,7 @@ impl<R: SharedRate> PoolState<R> {
         hindrance: Hindrance,
     ) -> Admission {
         if hindrance == Hindrance::Absent {
+            self.demand.refused(Refusal::NoEndpoint);
             return Admission::Refuse(self.refuse(Refusal::NoEndpoint, None));
         }
         let seats = self.endpoints.seats(policy, now);
@@ -147,10 +149,16 @@ impl<R: SharedRate> PoolState<R> {
         if let Some((refusal, retry_after)) =
             self.turned_away(policy, flow, arrival, hindrance, &outlook)
         {
+            self.demand.refused(refusal);
             let spread = self.spread(policy, arrival.draw, now);
             return Admission::Refuse(self.refuse(refusal, retry_after.or(Some(spread))));
         }
         let until = now + policy.queue.wait_max;
+        let counted = match hindrance {
+            Hindrance::Seat => true,
+            Hindrance::Flow => self.queue.misses_a_seat(flow),
+            Hindrance::Rate | Hindrance::Absent => false,
+        };
         let waiter = Waiter {
             flow,
             class: arrival.class,
@@ -162,12 +170,16 @@ impl<R: SharedRate> PoolState<R> {
             until,
             sequence: self.queue.next_sequence(),
             linked: true,
+            counted,
         };
         let rate = rate.map(|(quota, rate)| (quota, rate.clone()));
         let Some(ticket) = self.queue.enqueue(waiter, rate, now) else {
             return Admission::Refuse(self.refuse(Refusal::QueueFull, None));
         };
         self.totals.queued += 1;
+        if counted {
+            self.demand.arrived();
+        }
         Admission::Wait(Waiting {
             ticket,
             until,
@@ -267,6 +279,9 @@ impl<R: SharedRate> PoolState<R> {
         let seats = self.endpoints.seats(policy, now);
         let (ticket, waiter, run) = self.queue.grant(next, seats, now)?;
         self.totals.granted += 1;
+        if !waiter.counted {
+            self.demand.arrived();
+        }
         let slot = self.take_seat(position, run, waiter.preferred, true, now)?;
         Some(Grant { ticket, slot })
     }
@@ -280,6 +295,7 @@ impl<R: SharedRate> PoolState<R> {
         now: Timestamp,
     ) -> Option<Slot> {
         let endpoint = self.endpoints.take_seat(position)?;
+        self.demand.seat_taken(now);
         let slot = Slot {
             endpoint: endpoint.id,
             address: endpoint.address,

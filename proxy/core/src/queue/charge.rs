@@ -134,9 +134,16 @@ impl<R: SharedRate> FairQueue<R> {
         })
     }
 
-    /// V + 15 s · C / W.
-    fn finish_max(&self, seats: u32) -> Virtual {
+    /// V + 15 s · C / W. While no endpoint may be used, C is what it was: nobody's debt is forgiven because the endpoints
+    /// are away for a moment.
+    fn finish_max(&mut self, seats: u32) -> Virtual {
+        if seats > 0 {
+            self.seats_seen = seats;
+        }
         let weight = Weight::from_thousandths(self.load.active_weight);
-        self.virtual_time + weight.price().of(DEBT_MAX_MICROS * u64::from(seats))
+        self.virtual_time
+            + weight
+                .price()
+                .of(DEBT_MAX_MICROS * u64::from(self.seats_seen))
     }
 }

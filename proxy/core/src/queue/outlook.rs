@@ -96,7 +96,8 @@ impl<R: SharedRate> FairQueue<R> {
         micros(u128::from(self.load.ready_work) / u128::from(seats.max(1)))
     }
 
-    /// Whether one of the queue's bounds forbids one more.
+    /// Which of the queue's bounds forbids one more; of several the widest, because that is the one to act on: a client
+    /// network that held fewer places would not help a pool that has none left.
     pub(crate) fn bound(
         &self,
         policy: &QueuePolicy,
@@ -105,20 +106,17 @@ impl<R: SharedRate> FairQueue<R> {
         bytes: u64,
     ) -> Option<Refusal> {
         let flow = self.flows.get(index)?;
-        let held = self.clients.get(&(index, client)).copied().unwrap_or(0);
-        if held >= policy.client_max() {
-            return Some(Refusal::ClientWaiting);
+        if self.load.waiting >= policy.waiting_max
+            || self.load.bytes.saturating_add(bytes) > policy.bytes_max
+        {
+            return Some(Refusal::QueueFull);
         }
         if flow.waiting >= policy.waiting_per_tenant_max
             || flow.bytes.saturating_add(bytes) > policy.bytes_per_tenant_max
         {
             return Some(Refusal::TenantQueueFull);
         }
-        if self.load.waiting >= policy.waiting_max
-            || self.load.bytes.saturating_add(bytes) > policy.bytes_max
-        {
-            return Some(Refusal::QueueFull);
-        }
-        None
+        let held = self.clients.get(&(index, client)).copied().unwrap_or(0);
+        (held >= policy.client_max()).then_some(Refusal::ClientWaiting)
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Waiter {
     pub(crate) sequence: u64,
     /// False: dispatch found it too late; it holds nothing but its place until it leaves.
     pub(crate) linked: bool,
+    /// It counts as demand already; else a limit of its own held it when it came.
+    pub(crate) counted: bool,
 }
 
 /// The lists that a ticket can be in.

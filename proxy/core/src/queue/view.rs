@@ -96,6 +96,17 @@ impl<R: SharedRate> FairQueue<R> {
         }
     }
 
+    /// Requests of the flows that miss nothing but a seat.
+    pub(crate) fn waiting_for_seats(&self) -> u32 {
+        self.load.ready
+    }
+
+    /// Whether what waits of this flow misses nothing but a seat.
+    pub(crate) fn misses_a_seat(&self, flow: u32) -> bool {
+        let flow = self.flows.get(flow);
+        flow.is_some_and(|flow| flow.standing == Standing::Ready)
+    }
+
     /// When something happens here though nobody does anything; none: nobody waits.
     pub(crate) fn due(&self) -> Option<Timestamp> {
         if self.load.waiting == 0 {

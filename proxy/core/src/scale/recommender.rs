@@ -62,6 +62,7 @@ impl Recommender {
             ..Self::default()
         };
         recommender.decided.record(MINUTE, now, replicas);
+        recommender.wanted.record(MINUTE, now, replicas);
         recommender
     }
 

@@ -133,6 +133,25 @@ fn nobody_owes_more_than_fifteen_seconds_of_the_pool() {
 }
 
 #[test]
+fn a_debt_is_not_forgiven_while_no_endpoint_may_be_used() {
+    let mut bench = Bench::new(2);
+    let slot = bench.go(&of(1));
+    let _other = bench.go(&of(2));
+    bench.wait(&of(1));
+    bench.pass(Duration::from_secs(5));
+    bench.pool.tick(&bench.policy, bench.now);
+    let owed = bench.view(1).ahead;
+    for mode in [Mode::Maintenance, Mode::Ready, Mode::Drain] {
+        assert!(bench.pool.set_mode(address(0), mode, bench.now));
+        bench.pass(Duration::from_millis(250));
+        bench.pool.tick(&bench.policy, bench.now);
+        assert!(bench.view(1).ahead >= owed, "{mode:?}");
+    }
+    bench.depart(slot);
+    assert!(bench.view(1).ahead >= owed);
+}
+
+#[test]
 fn who_leaves_the_queue_owes_nothing_and_frees_its_place() {
     let mut bench = Bench::new(1);
     let slot = bench.go(&of(0));

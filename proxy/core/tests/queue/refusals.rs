@@ -56,6 +56,25 @@ fn a_pools_places_and_bytes_are_bounded() {
 }
 
 #[test]
+fn of_several_full_bounds_the_widest_is_the_reason() {
+    let mut bench = Bench::new(1);
+    bench.policy.queue.waiting_max = 2;
+    bench.policy.queue.waiting_per_tenant_max = 2;
+    bench.policy.queue.client_share = 50;
+    let _slot = bench.go(&of(0));
+    let other = Ask {
+        client: 77,
+        ..of(1)
+    };
+    let waits = [bench.wait(&of(1)), bench.wait(&other)];
+    assert_eq!(bench.refused(&of(1)).refusal, Refusal::QueueFull);
+    bench.policy.queue.waiting_max = 3;
+    assert_eq!(bench.refused(&of(1)).refusal, Refusal::TenantQueueFull);
+    bench.leave(waits[1], Leave::Gone);
+    assert_eq!(bench.refused(&of(1)).refusal, Refusal::ClientWaiting);
+}
+
+#[test]
 fn who_would_wait_too_long_is_told_at_once_to_come_back_while_the_queue_drains() {
     let mut bench = Bench::new(1);
     bench.policy.queue.wait_max = Duration::from_secs(2);

@@ -138,7 +138,14 @@ fn a_million_clients_take_36_bytes_each_and_the_bound_is_fixed() {
     for clients_max in [1_000, 1_000_000] {
         let fixed = SHARDS * (size_of::<Shard>() + 3 * WIDEST * 16);
         let most = fixed + 36 * usize::try_from(clients_max).unwrap();
-        assert!(bytes(&Clients::new(clients_max)) <= most);
+        let clients = Clients::new(clients_max);
+        assert!(bytes(&clients) <= most);
+        let apart = |shard: &Shard| -> usize {
+            let buckets = shard.0.lock();
+            buckets.levels.iter().map(Sets::bytes_apart).sum()
+        };
+        let apart: usize = clients.shards.iter().map(apart).sum();
+        assert!(apart <= most, "and as much again for what reloads forgave");
     }
 }
 
@@ -235,6 +242,32 @@ proptest! {
                 *count += 1;
                 let allowed = f64::from(burst) + (now - start).as_secs_f64() * rate;
                 prop_assert!(f64::from(*count) <= allowed + 1e-6);
+            }
+        }
+    }
+
+    /// Reloads that flap between a small and a large burst: what a client is let through in any window is the larger
+    /// burst and what the rates gave meanwhile, also across a renewal of the salt. The table has room for all.
+    #[test]
+    fn flapping_quotas_give_no_client_more_than_the_larger_burst(steps in steps()) {
+        let clients = Clients::new(10_000);
+        let quotas = [(2.0, 2_u32), (20.0, 9)];
+        let start = Timestamp::from_micros(RENEWAL / 1000 - 10_000_000);
+        let mut now = start;
+        let mut passed: HashMap<u32, Vec<f64>> = HashMap::new();
+        for step in steps {
+            now = now + step.pause;
+            let (rate, burst) = quotas[step.quota];
+            while passes(&clients, &network(step.client), &quota(rate, burst), now) {
+                passed.entry(step.client).or_default().push((now - start).as_secs_f64());
+            }
+        }
+        for times in passed.values() {
+            for (index, began) in times.iter().enumerate() {
+                for (count, ended) in (1_u32..).zip(&times[index..]) {
+                    let allowed = 9.0 + 20.0 * (ended - began);
+                    prop_assert!(f64::from(count) <= allowed + 1e-6, "{count} in {}", ended - began);
+                }
             }
         }
     }

@@ -51,11 +51,16 @@ impl Variant {
     }
 }
 
-/// Every limit there is, none of which binds: what is measured is the price of asking.
-const LIMITS: &str = "
+/// Every limit there is, none of which binds: what is measured is the price of asking. `seats` is the most that a tenant
+/// can have in flight.
+fn limits(seats: u32) -> String {
+    format!(
+        "
     limits:
-      tenant: { rate: 100000/s, rate_per_1000_inhabitants: 1/s, in_flight: 1000 }
-      client: { rate: 1000000/s }";
+      tenant: {{ rate: 100000/s, rate_per_1000_inhabitants: 1/s, in_flight: {seats} }}
+      client: {{ rate: 1000000/s }}"
+    )
+}
 
 /// Of each of four pools, with 64 connections: three of four requests wait.
 const BUSY_SEATS: u32 = 4;
@@ -225,10 +230,15 @@ services:
         } else {
             "service"
         };
-        let limits = if self.variant == Variant::NoLimits {
-            ""
+        let seats = if self.variant == Variant::BusyQueue {
+            BUSY_SEATS
         } else {
-            LIMITS
+            1_000
+        };
+        let limits = if self.variant == Variant::NoLimits {
+            String::new()
+        } else {
+            limits(seats)
         };
         for service in SERVICES {
             // Writing to a String cannot fail.
@@ -246,11 +256,6 @@ services:
             );
         }
         text.push_str("pools:\n");
-        let seats = if self.variant == Variant::BusyQueue {
-            BUSY_SEATS
-        } else {
-            1_000
-        };
         for (service, backend) in SERVICES.iter().zip(&self.backends) {
             // Writing to a String cannot fail.
             let _ = writeln!(

@@ -1,5 +1,9 @@
 //! `launchday`: tells an operator before the hour whether a launch will hold, for whom it will not, and what to change.
 //!
+//! [`schedule`] says when citizens arrive and [`draw`] what chance decides about them, both from a seed alone.
 //! [`results`] is what one run found out, whoever made it and whoever reads it.
 
+pub mod distribution;
+pub mod draw;
 pub mod results;
+pub mod schedule;

@@ -30,6 +30,7 @@ pub mod identify;
 pub mod limits;
 pub mod listeners;
 pub mod log;
+mod memory;
 pub mod metrics;
 pub mod outgoing;
 pub mod pace;

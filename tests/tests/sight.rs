@@ -250,7 +250,7 @@ fn each_refusal_by_a_limit_is_found_in_the_log_with_reason_limit_generation_and_
         .pool(
             "voll",
             &endpoints,
-            &one_seat("waiting_max: 1, waiting_per_tenant_max: 1"),
+            &one_seat("waiting_per_tenant_max: 2, client_share: 50%"),
         )
         .service("rate", rate)
         .pool("rate", &endpoints, "")

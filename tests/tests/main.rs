@@ -28,6 +28,7 @@ mod metrics;
 mod one_service;
 mod overload;
 mod protocol;
+mod provision;
 mod queue;
 mod queue_leaving;
 mod queue_reload;

@@ -87,6 +87,28 @@ fn a_step_in_load_scales_processes_up_and_its_end_back_to_the_minimum() {
 }
 
 #[test]
+fn a_reload_keeps_replicas_and_what_holds_them() {
+    let mut edge = processes("min: 2\n  hold_down: 1h").start();
+    wait_ready(&edge, 2);
+    let before = pool(&edge)["endpoints"].clone();
+    edge.reload(processes("min: 1\n  max: 7\n  hold_down: 1h"));
+    eventually("the new policy decides", || scale(&edge, "max") == 7);
+    let after = pool(&edge);
+    assert_eq!(after["scale"]["desired"], 2);
+    assert_eq!(
+        after["scale"]["reasons"][1]["reason"], "hold_down",
+        "{after}"
+    );
+    let addresses = |endpoints: &Value| -> Vec<Value> {
+        let endpoints = endpoints.as_array().unwrap().iter();
+        endpoints
+            .map(|endpoint| endpoint["address"].clone())
+            .collect()
+    };
+    assert_eq!(addresses(&after["endpoints"]), addresses(&before));
+}
+
+#[test]
 fn a_replica_that_is_killed_in_the_middle_of_a_request_costs_that_request_alone() {
     let edge = processes("min: 1\n  max: 1\n  cold_start: 200ms").start();
     wait_ready(&edge, 1);

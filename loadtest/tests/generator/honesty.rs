@@ -15,6 +15,8 @@ use super::{
 };
 
 const MS: u64 = 1_000_000;
+/// 200 ms in three digits, rounded down.
+const LIMIT_NS: u64 = 199_800_000;
 /// The target is frozen from second 2 to second 3.
 const FROZEN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3));
 
@@ -141,8 +143,6 @@ fn waiting_for_a_connection_is_the_targets_fault_and_not_our_lag() {
 #[test]
 fn patience_timeout_and_deadline_each_end_a_request_by_their_own_name() {
     let target = Target::start(|_| Deed::Hang);
-    /// 200 ms in three digits, rounded down.
-    const LIMIT_NS: u64 = 199_800_000;
     let limit = Duration::from_millis(200);
     let base = workload(target.address, 100.0, 0.5);
     let mut timeout = base.clone();

@@ -238,3 +238,17 @@ fn a_file_that_cannot_be_understood_is_moved_aside_with_a_warning() {
     let aside = edge.directory().join("state/learnt.json.unusable");
     assert_eq!(fs::read_to_string(aside).unwrap(), "not ours");
 }
+
+#[test]
+fn the_first_decision_about_each_of_many_pools_is_in_the_log() {
+    let origin = Origin::ok("fine");
+    let pools = (0..400).fold(Edge::new(), |edge, number| {
+        let name = format!("p{number}");
+        let pool = "scale: { keda: {} }";
+        edge.service(&name, "")
+            .pool(&name, &[origin.address()], pool)
+    });
+    let edge = pools.start();
+    let decided = edge.log().wait_events("scale_decided", 400);
+    assert_eq!(decided.len(), 400);
+}

@@ -99,6 +99,7 @@ impl Autoscaler {
             }
         }
         order_all(due);
+        log::flush();
         self.keep_learnt(&live);
     }
 
@@ -116,6 +117,7 @@ impl Autoscaler {
             }
         }
         order_all(due);
+        log::flush();
     }
 
     /// Pools that are no longer scaled end here; what they have learnt is kept.

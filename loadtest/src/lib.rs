@@ -16,6 +16,7 @@ pub mod generator;
 mod record;
 pub mod report;
 pub mod results;
+pub mod scenario;
 pub mod schedule;
 pub mod statistics;
 pub mod trial;

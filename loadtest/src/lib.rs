@@ -11,6 +11,7 @@ pub mod distribution;
 pub mod draw;
 pub mod report;
 pub mod results;
+pub mod scenario;
 pub mod schedule;
 pub mod statistics;
 pub mod trial;

@@ -13,10 +13,15 @@ pub fn facts(generator_processors: &[u32], files_max: u64) -> Machine {
     let after = |text: &str, key: &str| {
         let line = text.lines().find(|line| line.starts_with(key));
         let value = line.and_then(|line| line.split_once(':'));
-        value.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        value
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
     };
     let memory = after(&read("/proc/meminfo"), "MemTotal");
-    let kibibytes = memory.split_whitespace().next().and_then(|number| number.parse().ok());
+    let kibibytes = memory
+        .split_whitespace()
+        .next()
+        .and_then(|number| number.parse().ok());
     Machine {
         processors: thread::available_parallelism()
             .map_or(0, |number| u32::try_from(number.get()).unwrap_or(u32::MAX)),
@@ -31,7 +36,10 @@ pub fn facts(generator_processors: &[u32], files_max: u64) -> Machine {
 
 /// Now in UTC, as RFC 3339 with seconds.
 pub fn now() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     rfc3339(seconds)
 }
 
@@ -45,7 +53,11 @@ fn rfc3339(seconds: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

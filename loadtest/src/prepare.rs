@@ -91,7 +91,8 @@ fn tls(target: &scenario::Target) -> Result<Tls, String> {
     }
     Ok(Tls {
         config: Arc::new(config),
-        name: name.map_err(|_| format!("{} is no name that a certificate can bear", target.host))?,
+        name: name
+            .map_err(|_| format!("{} is no name that a certificate can bear", target.host))?,
     })
 }
 
@@ -110,7 +111,11 @@ fn journey(journey: &scenario::Journey, authority: &str) -> workload::Journey {
     workload::Journey {
         name: journey.name.clone(),
         weight: journey.weight,
-        steps: journey.steps.iter().map(|step| self::step(step, authority)).collect(),
+        steps: journey
+            .steps
+            .iter()
+            .map(|step| self::step(step, authority))
+            .collect(),
         patience: journey.patience,
         come_back: journey.come_back.map(|come_back| workload::ComeBack {
             after: come_back.after,
@@ -139,6 +144,10 @@ fn step(step: &scenario::Step, authority: &str) -> workload::Step {
 }
 
 /// A scenario of one request, for whoever gives a URL on the command line.
+///
+/// # Errors
+///
+/// What is wrong with the URL.
 pub fn of_url(url: &str, rate: f64, duration: Duration) -> Result<Scenario, String> {
     let authority = url.find("://").map_or(0, |at| at + 3);
     let path_at = url.get(authority..).and_then(|rest| rest.find('/'));

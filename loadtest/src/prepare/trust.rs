@@ -17,7 +17,9 @@ pub(super) fn client(ca_file: Option<&Path>, insecure: bool) -> Result<ClientCon
         .map_err(|error| error.to_string())?;
     if insecure {
         let anybody = Arc::new(Anybody(provider));
-        let builder = builder.dangerous().with_custom_certificate_verifier(anybody);
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(anybody);
         return Ok(builder.with_no_client_auth());
     }
     let roots = match ca_file {

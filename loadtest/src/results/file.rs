@@ -149,7 +149,7 @@ pub fn write(path: &Path, text: &[u8]) -> Result<(), FileProblem> {
 /// Whether `path` could be written now: its folder takes a file, and what is there is no folder. Leaves nothing behind.
 ///
 /// # Errors
-/// As [`write`].
+/// As for [`write()`].
 pub fn try_place(path: &Path) -> Result<(), FileProblem> {
     let problem = |source| FileProblem::Write {
         path: path.to_owned(),

@@ -1,0 +1,159 @@
+//! A result as a file: JSON with a version, written whole or not at all, and the JSON Schema it follows.
+//!
+//! Writing goes to a neighbour file and renames it: a full disk never leaves half a result under the name that a
+//! pipeline reads, nor takes away the previous one.
+
+use std::{
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::Results;
+
+/// Version of the result's shape. Raised when a field is renamed, removed or changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Why a result could not be read or a report not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileProblem {
+    /// Reading failed.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The text is no result of this shape.
+    #[error("{path} is no result of launchday: {source}")]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// It was written by another version.
+    #[error(
+        "{path} has schema_version {found}, this launchday reads {SCHEMA_VERSION}; use the version that wrote it"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version; 0 when it names none.
+        found: u64,
+    },
+    /// Its ends do not add up to its schedule.
+    #[error(
+        "{path} has {scheduled} scheduled requests but {ended} ends; it was changed after it was written"
+    )]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// Requests scheduled.
+        scheduled: u64,
+        /// Sum of the five ends.
+        ended: u64,
+    },
+    /// Writing failed.
+    #[error("cannot write {path}: {}", explain(.source))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The cause in words, with what to do where that is known.
+fn explain(error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space or name another disk"
+        }
+        io::ErrorKind::NotFound => "; create the folder first",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; name a place you may write to"
+        }
+        io::ErrorKind::IsADirectory => "; name a file, this is a folder",
+        _ => "",
+    };
+    format!("{error}{remedy}")
+}
+
+/// The JSON Schema (draft 2020-12) that every saved result follows.
+pub fn schema() -> Value {
+    schemars::schema_for!(Results).to_value()
+}
+
+/// Reads a saved result.
+///
+/// # Errors
+/// When it cannot be read, is of another shape or version, or does not account for each scheduled request.
+pub fn read(path: &Path) -> Result<Results, FileProblem> {
+    let text = fs::read(path).map_err(|source| FileProblem::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let shape = |source| FileProblem::Shape {
+        path: path.to_owned(),
+        source,
+    };
+    let value: Value = serde_json::from_slice(&text).map_err(shape)?;
+    let found = value
+        .get("schema_version")
+        .and_then(Value::as_u64)
+        .unwrap_or(0);
+    if found != u64::from(SCHEMA_VERSION) {
+        let path = path.to_owned();
+        return Err(FileProblem::Version { path, found });
+    }
+    let results: Results = serde_json::from_value(value).map_err(shape)?;
+    if !results.counts.is_complete() {
+        return Err(FileProblem::Incomplete {
+            path: path.to_owned(),
+            scheduled: results.counts.scheduled,
+            ended: results.counts.ended(),
+        });
+    }
+    Ok(results)
+}
+
+/// Writes `text` to `path`, whole or not at all. `/dev/stdout` and other files that are no regular ones are written
+/// directly.
+///
+/// # Errors
+/// When the folder is missing, the disk is full, or the place may not be written.
+pub fn write(path: &Path, text: &[u8]) -> Result<(), FileProblem> {
+    let problem = |source| FileProblem::Write {
+        path: path.to_owned(),
+        source,
+    };
+    match fs::metadata(path) {
+        Ok(known) if known.is_dir() => Err(problem(io::ErrorKind::IsADirectory.into())),
+        Ok(known) if !known.is_file() => write_into(path, text).map_err(problem),
+        _ => {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".{}.part", std::process::id()));
+            let part = path.with_file_name(name);
+            let written = write_into(&part, text).and_then(|()| fs::rename(&part, path));
+            if written.is_err() {
+                // The error that matters is the first one; a part that cannot be removed either is on the same full disk.
+                drop(fs::remove_file(&part));
+            }
+            written.map_err(problem)
+        }
+    }
+}
+
+fn write_into(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)?;
+    file.write_all(text)?;
+    file.flush()
+}

@@ -86,10 +86,8 @@ impl ColdStart {
         let ahead = [self.p90, self.p99]
             .into_iter()
             .find(|time| *time > elapsed);
-        ahead.map_or_else(
-            || (elapsed / OVERTIME).max(OVERTIME_MIN),
-            |time| time - elapsed,
-        )
+        let overtime = (elapsed / OVERTIME).max(OVERTIME_MIN);
+        ahead.map_or(overtime, |time| time.saturating_sub(elapsed))
     }
 
     /// From a wake until it counts as failed.

@@ -66,7 +66,6 @@ impl Refusal {
             | Self::NoEndpoint
             | Self::StreamsFull => &BUSY,
             Self::Starting => &STARTING,
-            Self::StartFailed => &BROKEN,
             Self::TenantRate
             | Self::TenantQueueFull
             | Self::QueueFull
@@ -74,7 +73,10 @@ impl Refusal {
             | Self::WaitExpired
             | Self::Overloaded => &CROWDED,
             Self::ClientRate | Self::ClientWaiting => &TOO_MANY,
-            Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => &BROKEN,
+            Self::ConnectFailed
+            | Self::UpstreamReset
+            | Self::UpstreamInvalid
+            | Self::StartFailed => &BROKEN,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::UpstreamIdleTimeout

@@ -10,11 +10,16 @@ use crate::{
 };
 
 /// What has it or lacks it, what it is, and whether it is the variant that has it.
-const LAYERS: [(Variant, &str, bool); 5] = [
+const LAYERS: [(Variant, &str, bool); 6] = [
     (Variant::NoAccessLog, "access log", false),
     (
         Variant::NoTenantCookie,
         "tenant cookie set in each answer",
+        false,
+    ),
+    (
+        Variant::NoLimits,
+        "rates of tenant and client, and the number in flight",
         false,
     ),
     (

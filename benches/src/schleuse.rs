@@ -27,6 +27,8 @@ pub(crate) enum Variant {
     NoAccessLog,
     /// Answers set no tenant cookie.
     NoTenantCookie,
+    /// Neither a rate nor a number in flight, of tenants or clients.
+    NoLimits,
     /// One tenant instead of the whole register.
     OneTenant,
     /// Idle upstream connections per tenant instead of per service.
@@ -41,11 +43,23 @@ impl Variant {
             Self::Full => "schleuse",
             Self::NoAccessLog => "schleuse-no-log",
             Self::NoTenantCookie => "schleuse-no-cookie",
+            Self::NoLimits => "schleuse-no-limits",
             Self::OneTenant => "schleuse-one-tenant",
             Self::IsolationByTenant => "schleuse-isolation",
             Self::BusyQueue => "schleuse-busy-queue",
         }
     }
+}
+
+/// Every limit there is, none of which binds: what is measured is the price of asking. `seats` is the most that a tenant
+/// can have in flight.
+fn limits(seats: u32) -> String {
+    format!(
+        "
+    limits:
+      tenant: {{ rate: 100000/s, rate_per_1000_inhabitants: 1/s, in_flight: {seats} }}
+      client: {{ rate: 1000000/s }}"
+    )
 }
 
 /// Of each of four pools, with 64 connections: three of four requests wait.
@@ -202,7 +216,7 @@ workers: 1
 listeners:
   - address: \"{address}\"{tls}
 admin: {{ address: \"{admin}\" }}
-client: {{ idle_max: 1h }}
+client: {{ idle_max: 1h, connections_per_network_max: 20000 }}
 tenants: {{ register: gemeinden.csv }}
 access_log: {{ enabled: {log} }}
 services:
@@ -216,6 +230,16 @@ services:
         } else {
             "service"
         };
+        let seats = if self.variant == Variant::BusyQueue {
+            BUSY_SEATS
+        } else {
+            1_000
+        };
+        let limits = if self.variant == Variant::NoLimits {
+            String::new()
+        } else {
+            limits(seats)
+        };
         for service in SERVICES {
             // Writing to a String cannot fail.
             let _ = write!(
@@ -225,18 +249,13 @@ services:
     responsible: gemeinde
     pool: {service}
     tenant_cookie: {cookie}
-    isolation: {isolation}
+    isolation: {isolation}{limits}
     request: {{ headers: {{ set: {{ {GENERATION_FIELD}: \"{generation}\" }} }} }}
 ",
                 cookie = self.variant != Variant::NoTenantCookie,
             );
         }
         text.push_str("pools:\n");
-        let seats = if self.variant == Variant::BusyQueue {
-            BUSY_SEATS
-        } else {
-            1_000
-        };
         for (service, backend) in SERVICES.iter().zip(&self.backends) {
             // Writing to a String cannot fail.
             let _ = writeln!(

@@ -11,12 +11,17 @@ mod process;
 mod queue;
 mod requests;
 mod routes;
+mod scale;
+mod scale_policy;
 mod scaler;
 mod secrets;
 mod services;
+mod sources;
 mod tenants;
 
 use std::sync::Arc;
+
+pub(crate) use sources::parse_endpoint;
 
 use crate::{files::Sources, problem::Report, reader::Section, snapshot::Snapshot, tree::Node};
 
@@ -31,6 +36,7 @@ pub(crate) fn check(
     let _version = file.choice("version", report);
     let workers = file.optional_integer("workers", report);
     let drain_max = file.duration("drain_max", report);
+    let state_directory = process::read_state_directory(&file, sources, report);
     let mut claimed = listeners::Claimed::default();
     let listeners = listeners::read(&file, &mut claimed, sources, report);
     let admin = listeners::read_admin(&file, &mut claimed, sources, report);
@@ -39,7 +45,7 @@ pub(crate) fn check(
     let client = process::read_client(&file, report);
     let overload = process::read_overload(&file, report);
     let clients_max = process::read_clients_max(&file, report);
-    let mut pools = pools::read(&file, overload.held_bytes_max, report);
+    let mut pools = pools::read(&file, overload.held_bytes_max, sources, report);
     let tenants = tenants::read(&file, sources, report);
     let services = services::read(&file, &tenants, &pools, &trusted_proxies, report);
     pools::warn_of_unused(&pools, &services, report);
@@ -57,6 +63,7 @@ pub(crate) fn check(
         trusted_proxies,
         workers: workers.and_then(|workers| usize::try_from(workers).ok()),
         drain_max,
+        state_directory,
         client,
         routes,
         register,

@@ -72,6 +72,25 @@ fn check_ipv6(text: &str, rest: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The name of records in the DNS: as a host name, and labels may start with `_` (RFC 8552).
+pub(crate) fn check_dns_name(text: &str) -> Result<(), Fault> {
+    if text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        return Err(Fault::new(
+            format!("{} is an address", quoted(text)),
+            "write it into `endpoints`: nothing is to be looked up",
+        ));
+    }
+    let plain: Vec<_> = text
+        .split('.')
+        .map(|label| label.strip_prefix('_').unwrap_or(label))
+        .collect();
+    if text.contains('*') {
+        let wrong = format!("{} has a *", quoted(text));
+        return Err(Fault::new(wrong, "write the whole name"));
+    }
+    check_host(&plain.join("."))
+}
+
 fn check_name(text: &str) -> Result<(), Fault> {
     let fault =
         |wrong: &str, remedy: &str| Err(Fault::new(format!("{} {wrong}", quoted(text)), remedy));

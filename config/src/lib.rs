@@ -8,6 +8,7 @@
 
 mod certificates;
 mod check;
+mod endpoint_list;
 mod files;
 mod headers;
 mod hosts;
@@ -30,14 +31,16 @@ use std::{
 use files::{Sources, explain};
 use problem::{Place, Report};
 
+pub use endpoint_list::load_endpoints;
 pub use networks::{Network, NetworkError, Networks};
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
 pub use snapshot::{
     AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
-    ClientAddress, ClientLimit, ClientPolicy, Cost, HeaderPart, HeaderValue, Health, Isolation,
-    Listener, Over, Overload, Pool, PoolTimeouts, RATE_PER_SECOND_MAX, Scaler, ScalerTls, Service,
-    ServiceLimits, Snapshot, TenantLimit, Weights,
+    ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, HeaderPart,
+    HeaderValue, Health, Isolation, Listener, Over, Overload, Pool, PoolTimeouts, ProcessTemplate,
+    RATE_PER_SECOND_MAX, Scale, ScaleWay, Scaler, ScalerTls, Service, ServiceLimits, Snapshot,
+    TenantLimit, Webhook, WebhookSecret, Weights,
 };
 pub use units::{read_duration, spell_duration, spell_rate, spell_size};
 

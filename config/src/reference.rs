@@ -7,7 +7,9 @@
 mod document;
 mod limits;
 mod pools;
+mod scale_policy;
 mod services;
+mod sources;
 mod top;
 
 use std::{collections::HashMap, fmt, sync::LazyLock, time::Duration};
@@ -125,6 +127,8 @@ static KEYS: LazyLock<Vec<KeyDoc>> = LazyLock::new(|| {
         services::KEYS,
         limits::SERVICE_KEYS,
         pools::KEYS,
+        sources::KEYS,
+        scale_policy::KEYS,
         limits::POOL_KEYS,
         limits::PROCESS_KEYS,
         top::LAST_KEYS,

@@ -4,12 +4,17 @@
 //! addresses found here, so that it outlives the snapshot.
 
 mod limits;
+mod sources;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use schleuse_core::{PoolPolicy, Register, Routes, TenantId};
 
 use crate::networks::Networks;
+
+pub use sources::{
+    Discovery, Dns, DnsQuestion, ProcessTemplate, Scale, ScaleWay, Webhook, WebhookSecret,
+};
 
 pub(crate) use limits::RATE_PER_SECOND_MIN;
 pub use limits::{
@@ -33,6 +38,8 @@ pub struct Snapshot {
     pub workers: Option<usize>,
     /// How long requests in flight may take after SIGTERM. A limit, not a delay.
     pub drain_max: Duration,
+    /// Where learnt values outlive the process, absolute; none: that of the environment, if any.
+    pub state_directory: Option<PathBuf>,
     /// Limits and deadlines of a client's connection.
     pub client: ClientPolicy,
     /// Host, path, query, cookie and header to service, tenant and pool.
@@ -275,8 +282,12 @@ pub enum Isolation {
 pub struct Pool {
     /// The key in `pools:`; identity of the runtime state.
     pub name: String,
-    /// In the order written, without repeats.
+    /// In the order written, without repeats; empty where they come from elsewhere.
     pub endpoints: Vec<SocketAddr>,
+    /// Looks the endpoints up.
+    pub discovery: Option<Discovery>,
+    /// Who starts and stops the endpoints.
+    pub scale: Option<Scale>,
     /// What the core decides by.
     pub policy: PoolPolicy,
     /// Connections per endpoint, idle and active, over all workers.
@@ -285,6 +296,13 @@ pub struct Pool {
     pub timeouts: PoolTimeouts,
     /// Active probes; none: only answers to real requests count.
     pub health: Option<Health>,
+}
+
+impl Pool {
+    /// Whether the endpoints are those of the config, and not found at run time.
+    pub fn is_fixed(&self) -> bool {
+        !self.endpoints.is_empty()
+    }
 }
 
 /// Deadlines towards an endpoint.

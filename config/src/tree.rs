@@ -48,6 +48,21 @@ impl Node<'_> {
 
 /// Parses the one document of `text`; none: not YAML, or nothing in it, which was noted.
 pub(crate) fn parse<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> {
+    let root = parse_value(text, report)?;
+    if root.is_null() {
+        report.wrong(
+            Place::default(),
+            "",
+            "is empty",
+            "a config starts with `version: 1`",
+        );
+        return None;
+    }
+    Some(root)
+}
+
+/// The same, whatever it is; null where there is nothing.
+pub(crate) fn parse_value<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> {
     let mut options =
         granit_parser::options! { emit_unresolved_aliases: true, disallow_directives: true };
     options.set_emit_comments(false);
@@ -67,16 +82,14 @@ pub(crate) fn parse<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> 
         };
         outcome?;
     }
-    if builder.root.as_ref().is_none_or(Node::is_null) {
-        report.wrong(
-            Place::default(),
-            "",
-            "is empty",
-            "a config starts with `version: 1`",
-        );
-        return None;
-    }
-    builder.root
+    let nothing = Value::Scalar {
+        text: Cow::Borrowed(""),
+        plain: true,
+    };
+    Some(builder.root.unwrap_or(Node {
+        place: Place::default(),
+        value: nothing,
+    }))
 }
 
 fn place(mark: &Marker) -> Place {

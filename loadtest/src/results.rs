@@ -16,6 +16,8 @@
 pub mod breakdown;
 pub mod counts;
 pub mod file;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod judgement;
 pub mod latencies;
 pub mod origin;

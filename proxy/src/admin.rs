@@ -9,6 +9,7 @@ mod pools;
 mod query;
 mod reply;
 mod routes;
+mod scale;
 mod signals;
 mod tenants;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use schleuse_config::{DEFAULT_PATHS, Loaded, Problem, Problems};
 
-use crate::{app, demo, explain, reload::describe};
+use crate::{app, demo, explain, provision::guard, reload::describe};
 
 /// Multi-tenant edge ingress for German e-government.
 #[derive(Debug, Parser)]
@@ -52,6 +52,8 @@ enum Command {
     DemoBackend(demo::backend::Options),
     #[command(hide = true)]
     DemoProxy(demo::process::ProxyOptions),
+    #[command(hide = true)]
+    ReplicaGuard(guard::Options),
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
             let error = demo::process::become_proxy(&options);
             fail(1, &format!("schleuse demo-proxy: {error}"))
         }
+        Command::ReplicaGuard(options) => guard::run(&options),
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     admin::Admin,
+    autoscale,
     connection::{self, ConnectionInfo},
     deadlines::Deadlines,
     edge::Edge,
@@ -25,7 +26,7 @@ use crate::{
     probe,
     reload::Reloader,
     socket::Socket,
-    systemd,
+    sources, systemd,
     tasks::{spawn, spawn_loop},
     watch,
 };
@@ -70,7 +71,9 @@ impl Service for Control {
             move || edge.break_down()
         };
         spawn_loop("pool_clock", edge.registry.clock().run(), broken());
+        spawn_loop("autoscale", autoscale::run(edge.clone()), broken());
         spawn_loop("probe", probe::run(edge.clone()), broken());
+        spawn_loop("sources", sources::run(edge.clone()), broken());
         spawn_loop("watch", watch::run(reloader.clone()), broken());
         // A signal without a handler ends the process, so nobody is told of readiness before both are there.
         match signal(SignalKind::hangup()) {

@@ -12,17 +12,20 @@ use std::{
 
 use arc_swap::ArcSwap;
 use schleuse_config::{AdminToken, ClientPolicy, Listener, Snapshot};
+use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     affinity::AffinityKeys,
+    autoscale::Autoscale,
     clock,
     limits::Limits,
     metrics::Metrics,
     registry::{Pool, Registry, ServiceRuntime},
     sight::leases::Leases,
     signals::SignalBoard,
+    sources::Sources,
     tls::{self, CertificateError, Certificates},
 };
 
@@ -73,6 +76,10 @@ pub struct Edge {
     /// The part of `live` that every connection asks for before each request.
     client: ArcSwap<ClientPolicy>,
     generations: AtomicU64,
+    /// Told after each reload.
+    replaced: watch::Sender<u64>,
+    /// What looks endpoints up and runs replicas, as seen by whoever stops the process.
+    pub sources: Sources,
     /// State that outlives reloads.
     pub registry: Registry,
     /// Counters.
@@ -83,6 +90,8 @@ pub struct Edge {
     pub leases: Leases,
     /// What each pool needs.
     pub signals: Arc<SignalBoard>,
+    /// What decides that.
+    pub autoscale: Autoscale,
     /// Requests in flight; stopping waits for them.
     pub requests: TaskTracker,
     leaving: AtomicBool,
@@ -111,11 +120,14 @@ impl Edge {
             client: ArcSwap::new(live.client.clone()),
             live: ArcSwap::from_pointee(live),
             generations: AtomicU64::new(1),
+            replaced: watch::Sender::new(1),
+            sources: Sources::default(),
             limits,
             registry,
             metrics,
             leases: Leases::default(),
             signals: Arc::default(),
+            autoscale: Autoscale::default(),
             requests: TaskTracker::new(),
             leaving: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -128,6 +140,11 @@ impl Edge {
     /// The config in force.
     pub fn live(&self) -> Arc<Live> {
         self.live.load_full()
+    }
+
+    /// The generation in force, and each that follows.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.replaced.subscribe()
     }
 
     /// What connections may do.
@@ -160,6 +177,7 @@ impl Edge {
         self.registry.sweep();
         self.adopt_pools();
         self.note_loaded();
+        self.replaced.send_replace(self.generations.load(Relaxed));
     }
 
     fn adopt_pools(&self) {

@@ -147,23 +147,49 @@ pub enum Level {
 /// Writes an event with its fields, at once.
 pub fn event(level: Level, event: &str, fields: &[(&str, &str)]) {
     append(|line| {
-        line.extend_from_slice(b"{\"time\":\"");
-        push_time(line, clock::unix());
-        line.extend_from_slice(match level {
-            Level::Info => b"\",\"level\":\"info\",\"event\":",
-            Level::Warn => b"\",\"level\":\"warn\",\"event\":",
-            Level::Error => b"\",\"level\":\"error\",\"event\":",
-        });
-        push_string(line, event.as_bytes());
-        for (name, value) in fields {
-            line.push(b',');
-            push_string(line, name.as_bytes());
-            line.push(b':');
-            push_string(line, value.as_bytes());
-        }
+        push_event(line, level, event, fields);
         line.extend_from_slice(b"}\n");
     });
     flush();
+}
+
+/// Writes an event with its fields and a value of more depth, at once.
+pub fn record(
+    level: Level,
+    name: &str,
+    fields: &[(&str, &str)],
+    (key, value): (&str, &impl serde::Serialize),
+) {
+    let Ok(value) = serde_json::to_vec(value) else {
+        return event(level, name, fields); // it has a key that is no text
+    };
+    append(|line| {
+        push_event(line, level, name, fields);
+        line.push(b',');
+        push_string(line, key.as_bytes());
+        line.push(b':');
+        line.extend_from_slice(&value);
+        line.extend_from_slice(b"}\n");
+    });
+    flush();
+}
+
+/// An event without its end.
+fn push_event(line: &mut Vec<u8>, level: Level, event: &str, fields: &[(&str, &str)]) {
+    line.extend_from_slice(b"{\"time\":\"");
+    push_time(line, clock::unix());
+    line.extend_from_slice(match level {
+        Level::Info => b"\",\"level\":\"info\",\"event\":",
+        Level::Warn => b"\",\"level\":\"warn\",\"event\":",
+        Level::Error => b"\",\"level\":\"error\",\"event\":",
+    });
+    push_string(line, event.as_bytes());
+    for (name, value) in fields {
+        line.push(b',');
+        push_string(line, name.as_bytes());
+        line.push(b':');
+        push_string(line, value.as_bytes());
+    }
 }
 
 /// Appends a JSON string. Bytes that are not UTF-8 become U+FFFD, so a line is valid whatever a client sent.

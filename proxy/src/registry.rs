@@ -4,8 +4,10 @@
 //! A config never holds any of it; a new snapshot finds what is there under the same names. Removing a pool and adding
 //! it again brings its state back as long as somebody still used it, otherwise it starts anew.
 
+mod endpoints;
 mod held;
 mod pool;
+mod sample;
 mod tenant;
 mod waiters;
 
@@ -23,7 +25,7 @@ pub use held::{HeldSlot, HeldStream, Place};
 pub use pool::{Arrived, Pool};
 pub use tenant::{Tenant, TenantRuntime, Terms};
 
-use crate::{metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock};
+use crate::{metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock, wakes::Wakes};
 
 /// Everything that lives across reloads.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct Registry {
     pools: DashMap<String, Arc<Pool>>,
     services: DashMap<String, Arc<ServiceRuntime>>,
     clock: Arc<PoolClock>,
+    wakes: Arc<Wakes>,
     endpoint_numbers: Arc<AtomicU32>,
     service_numbers: AtomicU32,
     workers: usize,
@@ -43,6 +46,7 @@ impl Registry {
             pools: DashMap::new(),
             services: DashMap::new(),
             clock: Arc::default(),
+            wakes: Arc::default(),
             endpoint_numbers: Arc::default(),
             service_numbers: AtomicU32::new(0),
             workers,
@@ -82,6 +86,11 @@ impl Registry {
     /// What looks at the pools when they are due. Without [`PoolClock::run`] nothing happens there by itself.
     pub fn clock(&self) -> Arc<PoolClock> {
         self.clock.clone()
+    }
+
+    /// The pools that somebody is to decide about at once.
+    pub fn wakes(&self) -> &Arc<Wakes> {
+        &self.wakes
     }
 
     /// Forgets pools and services that no snapshot and no request uses any more.

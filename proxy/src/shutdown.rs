@@ -73,8 +73,14 @@ impl DrainThenStop {
             drained = timeout(drain_max, ended) => if drained.is_err() {
                 log::event(Level::Warn, "drain_max_passed", &[("requests", &requests.len().to_string())]);
             },
-            name = signals.next() => log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),
+            name = signals.next() => return log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),
         }
+        // Replicas go last: they answered until here. What is left when this process ends, their guards kill.
+        tokio::select! {
+            () = self.edge.sources.stop() => {}
+            name = signals.next() => return log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),
+        }
+        self.edge.autoscale.stop().await;
         log::event(Level::Info, "stopped", &[]);
     }
 }

@@ -21,13 +21,13 @@ use crate::{
 };
 
 /// Several events belong to one change; reading waits for this much calm.
-const CALM: Duration = Duration::from_millis(20);
+pub(crate) const CALM: Duration = Duration::from_millis(20);
 /// But not longer than this while events keep coming.
 const CALM_MAX: Duration = Duration::from_millis(200);
 /// Without any event.
-const POLL: Duration = Duration::from_secs(10);
+pub(crate) const POLL: Duration = Duration::from_secs(10);
 /// File times are kept in steps of up to a timer tick (10 ms on some kernels).
-const GRAIN: Duration = Duration::from_millis(50);
+pub(crate) const GRAIN: Duration = Duration::from_millis(50);
 /// A chain of links longer than this is a loop.
 const LINKS_MAX: usize = 16;
 
@@ -53,7 +53,11 @@ pub async fn run(reloader: Arc<Reloader>) {
             None
         }
     };
-    let mut looked_at = fingerprint(&reloader);
+    let look = || -> Vec<_> {
+        let files = reloader.state().files;
+        files.iter().map(|path| fingerprint(path)).collect()
+    };
+    let mut looked_at = look();
     let mut look_again = false;
     loop {
         // What changed in a directory before it was watched has sent no event: look at once.
@@ -68,7 +72,7 @@ pub async fn run(reloader: Arc<Reloader>) {
             calm(&mut events).await;
         }
         look_again = false;
-        let seen = fingerprint(&reloader);
+        let seen = look();
         if seen == looked_at && !must_look {
             continue; // something else in the directory
         }
@@ -79,15 +83,15 @@ pub async fn run(reloader: Arc<Reloader>) {
     }
 }
 
-/// What the files look like from outside: reading and checking 2 MB every few seconds for nothing would cost CPU.
-fn fingerprint(reloader: &Reloader) -> Vec<Option<(u64, u64, i64, i64)>> {
+/// What a file looks like from outside: reading and checking 2 MB every few seconds for nothing would cost CPU.
+pub(crate) fn fingerprint(path: &Path) -> Fingerprint {
     use std::os::unix::fs::MetadataExt as _;
-    let look = |path: &PathBuf| {
-        let found = std::fs::metadata(path).ok()?;
-        Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
-    };
-    reloader.state().files.iter().map(look).collect()
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
 }
+
+/// Inode, size and time of a file; none: there is none.
+pub(crate) type Fingerprint = Option<(u64, u64, i64, i64)>;
 
 async fn calm(events: &mut mpsc::Receiver<()>) {
     let _ = timeout(CALM_MAX, async {
@@ -128,7 +132,7 @@ impl Watching {
 
 /// The directories of a path and of everything it links to, and those of its directories that are links themselves
 /// (`..data` is one). A directory is also watched itself.
-fn directories(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn directories(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut pending = vec![path.to_owned()];
     while let Some(path) = pending.pop() {

@@ -65,7 +65,8 @@ impl Edge {
         self
     }
 
-    /// Adds a pool, with options as lines of YAML. Replaces one of the same name.
+    /// Adds a pool, with options as lines of YAML, which say where endpoints come from when none are given. Replaces one of
+    /// the same name.
     #[must_use]
     pub fn pool(mut self, name: &str, endpoints: &[SocketAddr], options: &str) -> Self {
         self.pools.retain(|(known, ..)| known != name);
@@ -202,11 +203,10 @@ impl Edge {
                 .map(|address| format!("\"{address}\""))
                 .collect();
             push(&mut text, 2, &format!("{name}:"));
-            push(
-                &mut text,
-                4,
-                &format!("endpoints: [{}]", endpoints.join(", ")),
-            );
+            if !endpoints.is_empty() {
+                let endpoints = endpoints.join(", ");
+                push(&mut text, 4, &format!("endpoints: [{endpoints}]"));
+            }
             push(&mut text, 4, options);
         }
         text

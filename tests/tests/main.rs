@@ -9,6 +9,7 @@ mod access_log;
 mod admin;
 mod admin_api;
 mod affinity;
+mod autoscale;
 mod backend_faults;
 mod backend_retries;
 mod bodies;

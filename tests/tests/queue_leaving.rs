@@ -120,6 +120,33 @@ fn many_that_leave_at_once_leave_nothing_behind() {
 }
 
 #[test]
+fn the_memory_of_many_that_left_goes_back_to_the_system_without_further_traffic() {
+    const CLIENTS: u64 = 400;
+    let gate = Gate::default();
+    let origin = gated(&gate);
+    let edge = one_seat(&origin, "client_share: 100%, wait_max: 60s")
+        .environment("SCHLEUSE_WORKERS", "2")
+        .start();
+    let _first = occupy(&edge, &origin);
+    let before = edge.resident_kib();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = edge.connect();
+            client.send(request("more than is read"));
+            client
+        })
+        .collect();
+    wait_waiting(&edge, CLIENTS);
+    let taken = edge.resident_kib() - before;
+    assert!(taken > 16 * CLIENTS, "{taken} KiB for all of them");
+    drop(clients);
+    schleuse_tests::eventually("their memory is given back", || {
+        edge.resident_kib() < before + taken / 4
+    });
+    gate.open();
+}
+
+#[test]
 fn who_waits_for_a_100_gets_none_from_the_proxy_and_its_seat_in_its_turn() {
     let gate = Gate::default();
     let passing = gate.clone();

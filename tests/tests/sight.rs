@@ -250,7 +250,7 @@ fn each_refusal_by_a_limit_is_found_in_the_log_with_reason_limit_generation_and_
         .pool(
             "voll",
             &endpoints,
-            &one_seat("waiting_max: 1, waiting_per_tenant_max: 1"),
+            &one_seat("waiting_per_tenant_max: 2, client_share: 50%"),
         )
         .service("rate", rate)
         .pool("rate", &endpoints, "")
@@ -272,12 +272,7 @@ fn each_refusal_by_a_limit_is_found_in_the_log_with_reason_limit_generation_and_
     eventually("one waits", || edge.count(&waiting) == 1);
     for (service, status, reason, limit) in [
         ("lang", 503, "wait_expired", "pools.lang.queue.wait_max"),
-        (
-            "voll",
-            429,
-            "client_waiting",
-            "pools.voll.queue.client_share",
-        ),
+        ("voll", 503, "queue_full", "pools.voll.queue.waiting_max"),
         ("rate", 429, "tenant_rate", "services.rate.limits.tenant"),
         ("leer", 503, "no_endpoint", "pools.leer.endpoints"),
     ] {

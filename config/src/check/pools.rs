@@ -1,12 +1,17 @@
 //! Pools: endpoints, seats, deadlines, and what the core decides by.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use schleuse_core::{EjectionPolicy, Fraction, HealthPolicy, PoolPolicy, RetryPolicy};
 
-use super::{queue, services::CheckedService};
+use super::{
+    queue,
+    services::CheckedService,
+    sources::{self, Endpoints},
+};
 use crate::{
-    hosts::{check_host, check_label, check_path, parse_address},
+    files::Sources,
+    hosts::{check_host, check_label, check_path},
     problem::{Place, Report},
     reader::{Entry, Placed, Section},
     snapshot::{Health, Pool, PoolTimeouts},
@@ -22,12 +27,17 @@ pub(super) struct CheckedPool {
     pub(super) at: String,
     /// `queue.wait_max`, where it was written.
     pub(super) wait_max: Option<Placed<Duration>>,
+    /// None: known at run time.
+    endpoint_count: Option<usize>,
 }
 
 impl CheckedPool {
-    /// Requests that may be in flight at once.
+    /// Requests that may be in flight at once; the most there can be where the endpoints come at run time.
     pub(super) fn seats(&self) -> u32 {
-        let endpoints = u32::try_from(self.value.endpoints.len()).unwrap_or(u32::MAX);
+        let endpoints = self
+            .endpoint_count
+            .and_then(|count| u32::try_from(count).ok());
+        let endpoints = endpoints.unwrap_or(u32::MAX);
         self.value.policy.concurrency.saturating_mul(endpoints)
     }
 }
@@ -35,12 +45,13 @@ impl CheckedPool {
 pub(super) fn read(
     file: &Section<'_, '_>,
     held_bytes_max: u64,
+    sources: &mut Sources,
     report: &mut Report,
 ) -> Vec<CheckedPool> {
     let entries = file.named("pools", report);
     entries
         .into_iter()
-        .map(|entry| read_pool(entry, held_bytes_max, report))
+        .map(|entry| read_pool(entry, held_bytes_max, sources, report))
         .collect()
 }
 
@@ -61,7 +72,12 @@ pub(super) fn warn_of_unused(
     }
 }
 
-fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> CheckedPool {
+fn read_pool(
+    entry: Entry<'_, '_>,
+    held_bytes_max: u64,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> CheckedPool {
     let Entry {
         name,
         place,
@@ -72,8 +88,14 @@ fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> 
         report.wrong(place, at.clone(), wrong, remedy);
     }
     let section = Section::open(node, "pools.NAME", at.clone(), report);
-    let endpoints = read_endpoints(&section, report);
     let concurrency = section.integer("concurrency", report);
+    let endpoints = sources::read(&section, concurrency, sources, report);
+    let endpoint_count = endpoints.count();
+    let Endpoints {
+        fixed,
+        discovery,
+        scale,
+    } = endpoints;
     let connections_max = read_connections_max(&section, concurrency, report);
     let health = section.section("health", "pools.NAME.health", report);
     let (queue, wait_max) = queue::read(&section, held_bytes_max, report);
@@ -93,7 +115,9 @@ fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> 
     };
     let pool = Pool {
         name: name.into_owned(),
-        endpoints,
+        endpoints: fixed,
+        discovery,
+        scale,
         policy,
         connections_max,
         timeouts: read_timeouts(&section, report),
@@ -104,50 +128,8 @@ fn read_pool(entry: Entry<'_, '_>, held_bytes_max: u64, report: &mut Report) -> 
         place,
         at,
         wait_max,
+        endpoint_count,
     }
-}
-
-fn read_endpoints(section: &Section<'_, '_>, report: &mut Report) -> Vec<SocketAddr> {
-    let mut endpoints: Vec<Placed<SocketAddr>> = Vec::new();
-    for text in section.texts("endpoints", report) {
-        let Placed { value, place, at } = text;
-        let address = match parse_address(&value) {
-            Ok(address) => address,
-            Err(Fault { wrong, remedy }) => {
-                report.wrong(place, at, wrong, remedy);
-                continue;
-            }
-        };
-        if address.port() == 0 || address.ip().is_unspecified() {
-            let wrong = format!("nothing can be reached at {address}");
-            report.wrong(place, at, wrong, "write the backend's own address and port");
-        } else if let Some(first) = endpoints.iter().find(|other| other.value == address) {
-            let wrong = format!(
-                "{address} stands here twice, first in line {}",
-                first.place.line
-            );
-            report.wrong(place, at, wrong, "remove one of the two");
-        } else {
-            endpoints.push(Placed {
-                value: address,
-                place,
-                at,
-            });
-        }
-    }
-    if section.is_empty_list("endpoints") {
-        let place = section.place_of("endpoints");
-        report.wrong(
-            place,
-            section.path("endpoints"),
-            "no endpoint",
-            "write at least one, as [\"10.0.0.1:8080\"]",
-        );
-    }
-    endpoints
-        .into_iter()
-        .map(|endpoint| endpoint.value)
-        .collect()
 }
 
 fn read_connections_max(section: &Section<'_, '_>, concurrency: u32, report: &mut Report) -> u32 {

@@ -1,6 +1,9 @@
 //! Whom the process believes, and what it asks of a client's connection.
 
+use std::path::PathBuf;
+
 use crate::{
+    files::Sources,
     networks::{Network, NetworkError, Networks},
     problem::Report,
     reader::Section,
@@ -23,6 +26,21 @@ pub(super) fn read_trusted_proxies(file: &Section<'_, '_>, report: &mut Report) 
         );
     }
     networks
+}
+
+pub(super) fn read_state_directory(
+    file: &Section<'_, '_>,
+    sources: &Sources,
+    report: &mut Report,
+) -> Option<PathBuf> {
+    let written = file.text("state_directory", report)?;
+    let path = sources.resolve(&written.value);
+    if path.exists() && !path.is_dir() {
+        let wrong = format!("{} is no directory", path.display());
+        let remedy = "name a directory, or one that can be made";
+        report.wrong(written.place, written.at, wrong, remedy);
+    }
+    Some(std::path::absolute(&path).unwrap_or(path))
 }
 
 /// A list of networks.

@@ -63,7 +63,7 @@ pub fn document() -> String {
 fn group_of(doc: &KeyDoc) -> &'static str {
     let first = doc.path.split(['.', '[']).next().unwrap_or(doc.path);
     match first {
-        "version" | "workers" | "drain_max" => "process",
+        "version" | "workers" | "drain_max" | "state_directory" => "process",
         other => other,
     }
 }

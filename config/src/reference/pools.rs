@@ -15,8 +15,8 @@ pub(super) const KEYS: &[KeyDoc] = &[
     key(
         "pools.NAME.endpoints",
         Kind::Texts("IP addresses with port"),
-        DefaultValue::Required,
-        "Backends, reached by plain HTTP/1.1.",
+        DefaultValue::Otherwise("`discovery` or `scale.process` brings them"),
+        "Backends, reached by plain HTTP/1.1. A pool has exactly one source of endpoints.",
         "[\"10.0.0.1:8080\", \"10.0.0.2:8080\"]",
     ),
     key(

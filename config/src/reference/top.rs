@@ -27,6 +27,15 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "30s",
     ),
     key(
+        "state_directory",
+        Kind::Text("path of a directory"),
+        DefaultValue::Otherwise(
+            "`STATE_DIRECTORY`, which systemd sets; without it nothing is kept",
+        ),
+        "Where is kept what pools with `scale` learn, how long requests and starts of replicas take, so that a restart begins with it. Made when it is missing. Read at start, written from then on.",
+        "/var/lib/schleuse",
+    ),
+    key(
         "listeners",
         Kind::Sections,
         DefaultValue::Required,

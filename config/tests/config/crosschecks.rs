@@ -387,3 +387,14 @@ fn the_hash_changes_with_any_file_that_was_read() {
     site.write("gemeinden.csv", register);
     assert_ne!(site.loaded().snapshot.hash, before);
 }
+
+#[test]
+fn the_state_directory_starts_at_the_config_and_is_no_file() {
+    let site = Site::new(format!("{HEAD}state_directory: state\n{BODY}"));
+    let snapshot = site.loaded().snapshot;
+    assert_eq!(snapshot.state_directory, Some(site.path("state")));
+    assert_eq!(
+        problems(format!("{HEAD}state_directory: gemeinden.csv\n{BODY}")),
+        "schleuse.yaml:4:18: state_directory: gemeinden.csv is no directory; name a directory, or one that can be made"
+    );
+}

@@ -36,6 +36,10 @@ fn full_yaml_loads_with_its_certificates_and_keys() {
     fs::copy(register, site.path("gemeinden.csv")).unwrap();
     site.write("affinity.key", "0123456789abcdef0123456789abcdef\n");
     site.write("admin.token", "0123456789abcdef\n");
+    site.write(
+        "webhook.key",
+        "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n",
+    );
     site.write("before.key", "fedcba9876543210fedcba9876543210");
     crate::tls::write_pair(
         &site,

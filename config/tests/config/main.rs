@@ -3,6 +3,7 @@
 // The attribute tells clippy that helpers outside of test functions may unwrap as well.
 #![cfg(test)]
 
+mod scale;
 mod scaler;
 mod support;
 
@@ -11,5 +12,6 @@ mod examples;
 mod laws;
 mod limits;
 mod register;
+mod sources;
 mod tls;
 mod traps;

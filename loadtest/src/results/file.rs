@@ -157,3 +157,82 @@ fn write_into(path: &Path, text: &[u8]) -> io::Result<()> {
     file.write_all(text)?;
     file.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::results::fixture::{Fate, play};
+
+    use super::*;
+
+    fn saved(folder: &Path) -> (PathBuf, Results) {
+        let results = play(2, 100, &[("Berlin", "Berlin", 3_700_000)], |_, _| {
+            Fate::After(1_000_000)
+        });
+        let path = folder.join("result.json");
+        crate::report::json::write(&results, &path).unwrap();
+        (path, results)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_unchanged() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, results) = saved(folder.path());
+        assert_eq!(read(&path).unwrap(), results);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn another_version_and_a_changed_result_are_refused_with_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = saved(folder.path());
+        let text = fs::read_to_string(&path).unwrap();
+        for (from, to, words) in [
+            (
+                "\"schema_version\":1",
+                "\"schema_version\":9",
+                "schema_version 9",
+            ),
+            ("\"scheduled\":200", "\"scheduled\":201", "201 scheduled"),
+            (
+                "\"answered\":200",
+                "\"replied\":200",
+                "no result of launchday",
+            ),
+        ] {
+            fs::write(&path, text.replacen(from, to, 2)).unwrap();
+            let problem = read(&path).unwrap_err().to_string();
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_named_with_what_to_do() {
+        // The kernel's own full device: every write to it fails with ENOSPC.
+        let problem = write(Path::new("/dev/full"), b"text")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            problem.contains("/dev/full") && problem.contains("free some space"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn a_missing_folder_and_a_folder_in_place_of_a_file_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = write(&folder.path().join("no/such.json"), b"").unwrap_err();
+        assert!(missing.to_string().contains("create the folder first"));
+        let occupied = write(folder.path(), b"").unwrap_err();
+        assert!(occupied.to_string().contains("this is a folder"));
+    }
+
+    #[test]
+    fn a_saved_result_has_the_fields_of_the_schema() {
+        let schema = schema();
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = saved(folder.path());
+        let value: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let properties = schema["properties"].as_object().unwrap();
+        assert!(value.as_object().unwrap().keys().eq(properties.keys()));
+    }
+}

@@ -3,7 +3,10 @@
 use schleuse_core::{FairBy, Mode, PoolPolicy, QueuePolicy, Timestamp};
 use serde::Serialize;
 
-use super::traffic::{Requests, millis};
+use super::{
+    scale::ScaleView,
+    traffic::{Requests, millis},
+};
 use crate::{clock, edge::Edge, registry::Pool, sight::pools::PoolGauges};
 
 /// A pool with its endpoints.
@@ -36,7 +39,23 @@ pub(super) struct PoolView {
     fair_by: &'static str,
     bounds: Bounds,
     requests: Requests,
+    /// Where the endpoints come from; none: from the config.
+    source: Option<SourceStatus>,
+    /// None: nobody decides how many endpoints there should be, or not yet.
+    scale: Option<ScaleView>,
     endpoints: Vec<EndpointStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceStatus {
+    /// `dns`, `file` or `process`.
+    kind: &'static str,
+    /// Whether it has said anything under this config.
+    answered: bool,
+    /// Since it did; before that, since it was asked first.
+    age_seconds: f64,
+    /// Why it has not since.
+    problem: Option<String>,
 }
 
 /// What the config allows.
@@ -98,7 +117,7 @@ pub(super) fn pools(edge: &Edge) -> Vec<PoolView> {
     let live = edge.live();
     let pools = live.pools.iter().zip(&live.snapshot.pools);
     pools
-        .map(|(pool, config)| describe(pool, &config.policy))
+        .map(|(pool, config)| describe(edge, pool, &config.policy))
         .collect()
 }
 
@@ -107,10 +126,10 @@ pub(super) fn pool(edge: &Edge, name: &str) -> Option<PoolView> {
     let live = edge.live();
     let mut pools = live.pools.iter().zip(&live.snapshot.pools);
     let (pool, config) = pools.find(|(pool, _)| pool.name() == name)?;
-    Some(describe(pool, &config.policy))
+    Some(describe(edge, pool, &config.policy))
 }
 
-fn describe(pool: &Pool, policy: &PoolPolicy) -> PoolView {
+fn describe(edge: &Edge, pool: &Pool, policy: &PoolPolicy) -> PoolView {
     let now = clock::now();
     let (totals, queue) = (pool.totals(), pool.queue());
     let gauges = PoolGauges::of_endpoints(pool);
@@ -139,6 +158,13 @@ fn describe(pool: &Pool, policy: &PoolPolicy) -> PoolView {
         fair_by: spell(policy.queue.fair_by),
         bounds: Bounds::new(&policy.queue, policy.streams_max),
         requests: Requests::of(counts, &counts.recent.view(now)),
+        source: pool.source().map(|status| SourceStatus {
+            kind: status.source,
+            answered: status.answered,
+            age_seconds: status.age.as_secs_f64(),
+            problem: status.problem,
+        }),
+        scale: edge.autoscale.shown(pool.name()).map(<_>::from),
         endpoints: endpoints(pool, now),
     }
 }

@@ -1,7 +1,7 @@
 //! A backend of the demo: says in German who asked for what, as a Fachverfahren would see it.
 //!
-//! A process of its own over the proxy's HTTP/1.1 engine, so that the demo needs no other server. It listens on a free
-//! port and writes the address as its first and only line.
+//! A process of its own over the proxy's HTTP/1.1 engine, so that the demo needs no other server. It writes the address
+//! that it listens on as its first and only line.
 
 use std::{
     io::{self, Write},
@@ -36,6 +36,9 @@ pub struct Options {
     /// Its name in answers.
     #[arg(long)]
     name: String,
+    /// Where it listens on 127.0.0.1; by default on a free port.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
 }
 
 /// Serves until the demo ends.
@@ -45,7 +48,7 @@ pub struct Options {
 /// The system's, before anything is served.
 pub fn run(options: &Options) -> io::Result<()> {
     end_with_parent()?;
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let backend = Arc::new(Backend {

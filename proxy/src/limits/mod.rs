@@ -180,6 +180,11 @@ impl Limits {
         in_use >= self.overload.file_handles_pause(budget)
     }
 
+    /// Bytes of requests that wait.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.overload.held_bytes()
+    }
+
     /// How late a worker was.
     pub(crate) fn note_lag(&self, worker: usize, late: Duration) {
         self.overload.set_lag(worker, late);

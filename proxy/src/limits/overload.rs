@@ -18,7 +18,11 @@ use schleuse_config::Overload as Budget;
 use schleuse_core::{Refusal, Timestamp};
 use tokio::time::sleep_until;
 
-use crate::{clock, edge::Edge};
+use crate::{
+    clock,
+    edge::Edge,
+    memory::{self, HighWater},
+};
 
 /// How often a worker looks whether it is on time.
 const TICK: Duration = Duration::from_millis(100);
@@ -27,6 +31,8 @@ thread_local! {
     /// When this worker's next look is due, and how late the last one was.
     static PUNCTUALITY: Cell<(Timestamp, Duration)> =
         const { Cell::new((Timestamp::from_micros(u64::MAX), Duration::ZERO)) };
+    /// The most bytes that were held at once since this worker's last look, as of its own requests.
+    static HIGHEST: Cell<u64> = const { Cell::new(0) };
 }
 
 /// What is used of the process's budget.
@@ -93,10 +99,14 @@ impl Overload {
             overload: self,
             bytes,
         };
-        let before = self.held_bytes.fetch_add(bytes, Relaxed);
-        if before.saturating_add(bytes) > budget.held_bytes_max {
+        let total = self
+            .held_bytes
+            .fetch_add(bytes, Relaxed)
+            .saturating_add(bytes);
+        if total > budget.held_bytes_max {
             return Err(Shortage::Memory); // dropping `held` takes it out again
         }
+        HIGHEST.set(HIGHEST.get().max(total));
         Ok(held)
     }
 
@@ -158,8 +168,9 @@ pub(super) fn is_late(budget: &Budget) -> bool {
 }
 
 /// Looks every 100 ms whether this worker is on time. Whatever keeps a worker from coming back to its tasks (too many
-/// connections at once, a slow system call, too few cores) shows here.
+/// connections at once, a slow system call, too few cores) shows here. With each look memory is given back if it is time.
 pub async fn watch_punctuality(edge: &Edge, worker: usize) {
+    let mut held = HighWater::default();
     loop {
         let due = clock::now() + TICK;
         let (_, last) = PUNCTUALITY.get();
@@ -168,6 +179,9 @@ pub async fn watch_punctuality(edge: &Edge, worker: usize) {
         let late = clock::now() - due;
         PUNCTUALITY.set((due, late));
         edge.limits.note_lag(worker, late);
+        if held.ebbed(HIGHEST.take(), edge.limits.held_bytes()) {
+            memory::give_back();
+        }
     }
 }
 

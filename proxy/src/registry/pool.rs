@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
 };
@@ -32,7 +32,7 @@ use super::{
     waiters::{Granted, Waiters},
 };
 use crate::{
-    clock, pool_clock::PoolClock, reference, sight::counts::PoolCounts,
+    clock, discovery::found::Found, pool_clock::PoolClock, reference, sight::counts::PoolCounts,
     upstream::limit::EndpointConnections,
 };
 
@@ -43,8 +43,13 @@ const FLOWS_PER_LOOK: usize = 256;
 #[derive(Debug)]
 pub struct Pool {
     name: String,
+    /// Its counters start here.
+    pub(super) born: Timestamp,
+    pub(super) starts_failed: AtomicU64,
     /// What happened since the start.
     pub counts: PoolCounts,
+    /// What its source of endpoints said; locked before `guarded`.
+    pub(super) found: Found,
     pub(super) guarded: Mutex<Guarded>,
     clock: Arc<PoolClock>,
     /// For the pool clock's list, which keeps no pool alive.
@@ -87,7 +92,10 @@ impl Pool {
     ) -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
             name: config.name.clone(),
+            born: clock::now(),
+            starts_failed: AtomicU64::new(0),
             counts: PoolCounts::default(),
+            found: Found::default(),
             guarded: Mutex::new(Guarded {
                 state: PoolState::new(),
                 config,
@@ -126,27 +134,50 @@ impl Pool {
         value
     }
 
-    /// Puts `config` in force, with its endpoints; what is known of those that stay is kept.
-    pub fn adopt(&self, config: &Arc<PoolConfig>) {
+    /// Puts `config` in force, with these endpoints (none: those it has); what is known of those that stay is kept.
+    pub(super) fn enforce(&self, config: &Arc<PoolConfig>, endpoints: Option<&[SocketAddr]>) {
         let now = clock::now();
         self.event(now, |guarded| {
             guarded.config = config.clone();
-            let Guarded {
-                state, connections, ..
-            } = guarded;
-            state.set_endpoints(&config.policy, &config.endpoints, now);
-            let known: Vec<_> = state
-                .views(&config.policy, now)
-                .map(|view| (view.id, view.address))
-                .collect();
-            connections.retain(|id, _| known.iter().any(|(known, _)| known == id));
-            for (id, address) in known {
-                connections.entry(id).or_insert_with(|| {
-                    let number = self.endpoint_numbers.fetch_add(1, Relaxed);
-                    Arc::new(EndpointConnections::new(number, address, self.workers))
-                });
-            }
+            let Some(endpoints) = endpoints else {
+                let views = guarded.state.views(&config.policy, now);
+                let listed: Vec<_> = views
+                    .filter(|view| view.listed)
+                    .map(|view| view.address)
+                    .collect();
+                return self.replace_endpoints(guarded, &listed, now);
+            };
+            self.replace_endpoints(guarded, endpoints, now);
         });
+    }
+
+    /// Makes these the endpoints, under the config in force.
+    pub(super) fn set_endpoints(&self, endpoints: &[SocketAddr]) {
+        let now = clock::now();
+        self.event(now, |guarded| {
+            self.replace_endpoints(guarded, endpoints, now);
+        });
+    }
+
+    fn replace_endpoints(&self, guarded: &mut Guarded, endpoints: &[SocketAddr], now: Timestamp) {
+        let Guarded {
+            state,
+            connections,
+            config,
+            ..
+        } = guarded;
+        state.set_endpoints(&config.policy, endpoints, now);
+        let known: Vec<_> = state
+            .views(&config.policy, now)
+            .map(|view| (view.id, view.address))
+            .collect();
+        connections.retain(|id, _| known.iter().any(|(known, _)| known == id));
+        for (id, address) in known {
+            connections.entry(id).or_insert_with(|| {
+                let number = self.endpoint_numbers.fetch_add(1, Relaxed);
+                Arc::new(EndpointConnections::new(number, address, self.workers))
+            });
+        }
     }
 
     /// A request wants a seat. `session` is the tag in its affinity cookie; it and chance are filled in here.

@@ -1,5 +1,7 @@
 //! Pools in a scrape, and in the admin view that shares their numbers. Beyond [`POOLS_MAX`] pools the rest is one.
 
+use std::time::Duration;
+
 use schleuse_core::Mode;
 
 use super::{counts::WaitHistogram, families::Family, reasons::CAUSED_BY_LIMITS};
@@ -29,6 +31,8 @@ pub struct PoolGauges {
     refused: [u64; CAUSED_BY_LIMITS.len()],
     left: u64,
     waits: WaitHistogram,
+    /// Since the endpoints were last confirmed by their source; none: they are not looked up.
+    discovery_age: Option<Duration>,
 }
 
 impl PoolGauges {
@@ -59,6 +63,7 @@ impl PoolGauges {
     fn of(pool: &Pool) -> Self {
         let queue = pool.queue();
         let counts = &pool.counts.counts;
+        let looked_up = pool.source().filter(|status| status.source != "process");
         let mut refused = [0; CAUSED_BY_LIMITS.len()];
         for (slot, (_, count)) in refused.iter_mut().zip(counts.refused_by_reason().all()) {
             *slot = count;
@@ -69,6 +74,7 @@ impl PoolGauges {
             refused,
             left: counts.left_total(),
             waits: pool.counts.waits(),
+            discovery_age: looked_up.map(|status| status.age),
             ..Self::of_endpoints(pool)
         }
     }
@@ -81,6 +87,7 @@ impl PoolGauges {
         self.held_bytes += other.held_bytes;
         self.left += other.left;
         self.waits.add(&other.waits);
+        self.discovery_age = self.discovery_age.max(other.discovery_age);
         let endpoints = self.endpoints.iter_mut().zip(other.endpoints);
         endpoints.for_each(|(sum, more)| *sum += more);
         let refused = self.refused.iter_mut().zip(other.refused);
@@ -116,6 +123,7 @@ struct PoolFamilies {
     wait: Family,
     refused: Family,
     left: Family,
+    discovery_age: Family,
 }
 
 impl PoolFamilies {
@@ -144,6 +152,10 @@ impl PoolFamilies {
                 "pool_left_total",
                 "Clients that left while their request waited.",
             ),
+            discovery_age: gauge(
+                "discovery_age_seconds",
+                "Since the pool's endpoints were last confirmed by their source.",
+            ),
         }
     }
 
@@ -165,6 +177,9 @@ impl PoolFamilies {
                 .count(&[label, ("reason", refusal.label())], count);
         }
         self.left.count(&[label], pool.left);
+        if let Some(age) = pool.discovery_age {
+            self.discovery_age.add(&[label], age.as_secs_f64());
+        }
     }
 
     fn finish(self) -> Vec<Family> {
@@ -179,6 +194,7 @@ impl PoolFamilies {
             self.wait,
             self.refused,
             self.left,
+            self.discovery_age,
         ]
     }
 }

@@ -1,0 +1,199 @@
+//! A percentile with what is known about it: its rank interval, whether it is only a lower bound, from how many values.
+//!
+//! The interval needs no assumption about the distribution: ranks j = ⌊np − z√(np(1−p))⌋ and k = ⌈np + z√(np(1−p))⌉ + 1
+//! bracket the true quantile with 95 % (order statistics of a binomial count). It holds for independent values; under
+//! queueing neighbours resemble each other, so `compare` resamples whole rounds instead.
+//!
+//! A percentile above 1 − 10/n rests on fewer than ten values and is not shown.
+
+use crate::results::{Latencies, latencies::rank_of};
+
+/// z of a two-sided 95 % interval.
+const Z_95: f64 = 1.959_963_985;
+/// Values that must lie above a percentile for it to be shown.
+const TAIL_MIN: f64 = 10.0;
+
+/// The percentiles that every report shows, as far as there are enough values.
+pub const SHOWN: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
+
+/// One percentile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percentile {
+    /// 0–1.
+    pub quantile: f64,
+    /// The value at rank ⌈qn⌉, each censored duration taken as if it had ended there.
+    pub value_ns: u64,
+    /// Whether the true value may be larger: a censored duration lies at or below `value_ns`.
+    pub is_bound: bool,
+    /// Lower end of the 95 % interval.
+    pub low_ns: u64,
+    /// Upper end; none when it is unknown, because a censored duration lies at or below it or n is too small.
+    pub high_ns: Option<u64>,
+    /// Values it rests on, the censored included.
+    pub count: u64,
+}
+
+/// Whether n values are enough to show `quantile`.
+#[expect(clippy::cast_precision_loss, reason = "n stays below 2^53")]
+pub fn is_shown(quantile: f64, count: u64) -> bool {
+    // The tolerance: 1,000 × (1 − 0.99) comes out a hair below 10.
+    (1.0 - quantile) * count as f64 >= TAIL_MIN - 1e-6
+}
+
+/// How many values `quantile` needs to be shown.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "quantiles below 1 give small positive numbers; 1 saturates"
+)]
+pub fn count_needed(quantile: f64) -> u64 {
+    (TAIL_MIN / (1.0 - quantile) - 1e-6).ceil() as u64
+}
+
+/// Answered and censored durations together, to ask for several percentiles.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    all: Latencies,
+    /// Smallest censored duration.
+    censored_from_ns: Option<u64>,
+}
+
+impl Sample {
+    /// Joins durations that ended with an answer and such of which only a lower bound is known.
+    pub fn new(answered: &Latencies, censored: &Latencies) -> Self {
+        let mut all = answered.clone();
+        all.merge(censored);
+        Self {
+            all,
+            censored_from_ns: (censored.count > 0).then_some(censored.min_ns),
+        }
+    }
+
+    /// Values, the censored included.
+    pub const fn count(&self) -> u64 {
+        self.all.count
+    }
+
+    /// The percentile, however few values there are; none without any.
+    pub fn at(&self, quantile: f64) -> Option<Percentile> {
+        let value_ns = self.all.quantile(quantile)?;
+        let (low_rank, high_rank) = rank_interval(quantile, self.all.count);
+        let high_ns = (high_rank <= self.all.count)
+            .then(|| self.all.at_rank(high_rank))
+            .flatten()
+            .filter(|high| !self.is_censored_by(*high));
+        Some(Percentile {
+            quantile,
+            value_ns,
+            is_bound: self.is_censored_by(value_ns),
+            low_ns: self.all.at_rank(low_rank.max(1))?,
+            high_ns,
+            count: self.all.count,
+        })
+    }
+
+    /// The percentile if there are enough values for it.
+    pub fn shown(&self, quantile: f64) -> Option<Percentile> {
+        is_shown(quantile, self.all.count)
+            .then(|| self.at(quantile))
+            .flatten()
+    }
+
+    /// The largest duration, and whether it is only a bound; none without any.
+    pub fn maximum(&self) -> Option<(u64, bool)> {
+        (self.all.count > 0).then(|| (self.all.max_ns, self.censored_from_ns.is_some()))
+    }
+
+    fn is_censored_by(&self, value_ns: u64) -> bool {
+        self.censored_from_ns.is_some_and(|from| from <= value_ns)
+    }
+}
+
+/// Ranks that bracket the quantile with 95 %; the lower may be 0, the upper beyond n: then that end is unknown.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "n stays below 2^53, and floors are taken at 0"
+)]
+pub fn rank_interval(quantile: f64, count: u64) -> (u64, u64) {
+    let expected = count as f64 * quantile;
+    let spread = Z_95 * (expected * (1.0 - quantile)).max(0.0).sqrt();
+    let low = (expected - spread).floor().max(0.0) as u64;
+    let high = (expected + spread).ceil() as u64 + 1;
+    (low.min(rank_of(quantile, count)), high)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn the_ranks_of_p99_over_thirty_thousand_are_the_published_ones() {
+        assert_eq!(rank_interval(0.99, 30_000), (29_666, 29_735));
+    }
+
+    #[test]
+    fn a_percentile_that_rests_on_fewer_than_ten_values_is_not_shown() {
+        assert!(is_shown(0.99, 1_000));
+        assert!(!is_shown(0.99, 999));
+        assert_eq!(count_needed(0.99), 1_000);
+        assert_eq!(count_needed(0.999), 10_000);
+        let sample = Sample::new(&Latencies::from_values(0..999), &Latencies::default());
+        assert!(sample.shown(0.99).is_none());
+        assert!(sample.shown(0.95).is_some());
+    }
+
+    #[test]
+    fn a_target_that_dies_at_second_20_of_30_has_a_p99_of_at_least_14_7_seconds() {
+        // 1,000 a second; answered in 1 ms until second 20, then never; the drain ends at second 35.
+        let answered = Latencies::from_values((0..20_000).map(|_| SECOND / 1_000));
+        let censored =
+            Latencies::from_values((20_000..30_000).map(|i| 35 * SECOND - i * SECOND / 1_000));
+        let p99 = Sample::new(&answered, &censored).shown(0.99).unwrap();
+        assert!(p99.is_bound);
+        assert!(p99.value_ns.abs_diff(14_700_000_000) <= SECOND / 500);
+        assert_eq!(p99.high_ns, None);
+        let p50 = Sample::new(&answered, &censored).shown(0.5).unwrap();
+        assert!(!p50.is_bound && p50.high_ns.is_some());
+    }
+
+    #[test]
+    fn a_freeze_of_two_seconds_in_thirty_shows_in_every_percentile_it_touches() {
+        // L(q) = max(0, F − T(1−q)) for even arrivals.
+        let values = (0..30_000_u64).map(|i| {
+            let plan = i * SECOND / 1_000;
+            (12 * SECOND).saturating_sub(plan) * u64::from(plan >= 10 * SECOND) + 1
+        });
+        let sample = Sample::new(&Latencies::from_values(values), &Latencies::default());
+        for (quantile, seconds) in [(0.95, 0.5), (0.99, 1.7), (0.999, 1.97)] {
+            let found =
+                Duration::from_nanos(sample.shown(quantile).unwrap().value_ns).as_secs_f64();
+            assert!((found - seconds).abs() <= 0.01 * seconds + 0.01, "{found}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_interval_contains_its_percentile(
+            values in prop::collection::vec(0_u64..10_000, 1..400),
+            censored in prop::collection::vec(0_u64..10_000, 0..40),
+            quantile in 0.0_f64..1.0,
+        ) {
+            let sample = Sample::new(
+                &Latencies::from_values(values),
+                &Latencies::from_values(censored),
+            );
+            let found = sample.at(quantile).unwrap();
+            prop_assert!(found.low_ns <= found.value_ns);
+            prop_assert!(found.high_ns.is_none_or(|high| high >= found.value_ns));
+            prop_assert!(!found.is_bound || found.high_ns.is_none());
+        }
+    }
+}

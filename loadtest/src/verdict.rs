@@ -1,0 +1,153 @@
+//! The verdict over a run: is it valid, did the thresholds hold, what does the process exit with.
+//!
+//! Judged from the raw figures alone, the same way for a run that just ended and for one that was saved. No run can pass
+//! without an answer: a dead target fails even when the scenario names no threshold.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`validity`] | whether the generator disturbed what it measured |
+//! | [`criterion`] | what a threshold asks for, typed |
+//! | [`measure`] | the number that a threshold asks for, or why there is none |
+
+pub mod criterion;
+pub mod measure;
+pub mod validity;
+
+use crate::{
+    report::quantity,
+    results::{Ending, Finding, Outcome, Results, Verdict},
+};
+
+pub use criterion::{Criterion, Limit, Metric, Window};
+
+/// Judges `results` and writes `thresholds` and `verdict` into them.
+///
+/// Without any criterion the run is judged by [`Criterion::implied`].
+pub fn judge(results: &mut Results, criteria: &[Criterion]) {
+    let struck = validity::struck(results);
+    let mut findings = validity::findings(results, &struck);
+    let implied = [Criterion::implied()];
+    let criteria = if criteria.is_empty() {
+        &implied
+    } else {
+        criteria
+    };
+    let interrupted = results.is_interrupted();
+    results.thresholds = if interrupted {
+        Vec::new()
+    } else {
+        criteria
+            .iter()
+            .map(|criterion| measure::judge_one(results, criterion))
+            .collect()
+    };
+    findings.extend(struck_in_thresholds(results, criteria, interrupted));
+    let outcome = if interrupted {
+        Outcome::Interrupted
+    } else if findings.is_empty() {
+        findings = failures(results);
+        if findings.is_empty() {
+            Outcome::Passed
+        } else {
+            Outcome::Failed
+        }
+    } else {
+        Outcome::Invalid
+    };
+    results.verdict = Some(Verdict {
+        ok: outcome == Outcome::Passed,
+        outcome,
+        exit_code: outcome.exit_code(),
+        findings,
+        struck,
+    });
+}
+
+/// A percentile that a threshold rests on was struck out, although it is none of p50 to p99.
+fn struck_in_thresholds(
+    results: &Results,
+    criteria: &[Criterion],
+    interrupted: bool,
+) -> Vec<Finding> {
+    if interrupted {
+        return Vec::new();
+    }
+    criteria
+        .iter()
+        .filter_map(|criterion| {
+            let quantile = criterion.metric.quantile()?;
+            if quantile <= validity::DECISIVE_QUANTILE_MAX && criterion.is_about_the_whole_run() {
+                return None; // said already by the percentile itself
+            }
+            let figure = measure::struck_for(results, criterion, quantile)?;
+            Some(Finding {
+                what: format!(
+                    "the threshold `{}` rests on a figure that the generator's own lag disturbed",
+                    criterion.text
+                ),
+                number: quantity::duration(figure.lag_ns),
+                limit: quantity::duration(figure.limit_ns),
+                remedy: "lower the rate, add workers, or ask for a lower percentile".to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// Why a valid run failed.
+fn failures(results: &Results) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Ending::Aborted(condition) = &results.ending {
+        findings.push(Finding {
+            what: format!("the run was aborted, because {condition}"),
+            number: quantity::seconds(results.duration_seconds),
+            limit: quantity::seconds(results.scenario.planned_seconds),
+            remedy: "see what failed first; the rest of the schedule was not played".to_owned(),
+        });
+    }
+    if results.counts.answered == 0 {
+        findings.push(Finding {
+            what: "no request was answered".to_owned(),
+            number: "0".to_owned(),
+            limit: format!("{} scheduled", quantity::count(results.counts.scheduled)),
+            remedy: no_answer_remedy(results).to_owned(),
+        });
+    }
+    findings.extend(
+        results
+            .thresholds
+            .iter()
+            .filter(|judged| !judged.held)
+            .map(|judged| Finding {
+                what: judged.why.clone(),
+                number: judged.found.clone(),
+                limit: judged.threshold.clone(),
+                remedy: "see by time, step and tenant below where it comes from".to_owned(),
+            }),
+    );
+    findings
+}
+
+/// What to look at when nothing was answered, by the most frequent reason.
+fn no_answer_remedy(results: &Results) -> &'static str {
+    use crate::results::Reason;
+    match results.reasons.first().map(|entry| entry.reason) {
+        Some(Reason::ConnectRefused) => "start the target, or correct address and port",
+        Some(Reason::Unreachable | Reason::ConnectTimeout) => {
+            "check address, route and firewall between this machine and the target"
+        }
+        Some(Reason::Dns) => "correct the target's name, or give its address with --connect-to",
+        Some(Reason::Tls) => {
+            "check certificate, name and authority (--cacert), or whether the port speaks TLS at all"
+        }
+        Some(Reason::MalformedAnswer) => {
+            "check that the port speaks HTTP and the version asked for"
+        }
+        Some(Reason::Status4xx | Reason::UnexpectedStatus) => {
+            "correct host and path; statuses are listed below"
+        }
+        _ => "check that the target is up and reachable from here",
+    }
+}
+
+#[cfg(test)]
+mod tests;

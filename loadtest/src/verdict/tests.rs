@@ -1,0 +1,246 @@
+//! Which runs pass, fail or are invalid, told as runs.
+
+use crate::results::{
+    Ending, Latencies, Outcome, Reason, ReasonCount, Results, SizeClass,
+    fixture::{Fate, SECOND_NS, play},
+};
+
+use super::{Criterion, Limit, Metric, Window, judge};
+
+const MS: u64 = 1_000_000;
+const TENANTS: [(&str, &str, u64); 2] = [
+    ("Berlin", "Berlin", 3_700_000),
+    ("Dierfeld", "Rheinland-Pfalz", 10),
+];
+
+fn fast(_: u64, _: u64) -> Fate {
+    Fate::After(5 * MS)
+}
+
+fn criterion(text: &str, metric: Metric, limit: Limit) -> Criterion {
+    Criterion {
+        text: text.to_owned(),
+        metric,
+        class: None,
+        window: None,
+        limit,
+    }
+}
+
+fn p99_below(seconds: f64) -> Criterion {
+    criterion("p99 < limit", Metric::Response(0.99), Limit::Below(seconds))
+}
+
+fn judged(mut results: Results, criteria: &[Criterion]) -> (Outcome, Results) {
+    judge(&mut results, criteria);
+    (results.verdict.as_ref().unwrap().outcome, results)
+}
+
+fn first_finding(results: &Results) -> &str {
+    &results.verdict.as_ref().unwrap().findings[0].what
+}
+
+#[test]
+fn a_fast_target_passes_and_exits_with_zero() {
+    let (outcome, results) = judged(play(10, 500, &TENANTS, fast), &[p99_below(0.5)]);
+    assert_eq!(outcome, Outcome::Passed, "{:?}", results.verdict);
+    assert_eq!(results.verdict.as_ref().unwrap().exit_code, 0);
+}
+
+#[test]
+fn a_dead_target_fails_although_no_threshold_was_named() {
+    let dead = play(3, 100, &TENANTS, |_, _| Fate::Fails(Reason::ConnectRefused));
+    let (outcome, results) = judged(dead, &[]);
+    assert_eq!((outcome, outcome.exit_code()), (Outcome::Failed, 1));
+    assert_eq!(first_finding(&results), "no request was answered");
+}
+
+#[test]
+fn a_target_that_dies_late_fails_and_its_p99_is_a_bound() {
+    let results = play(30, 1_000, &TENANTS, |_, plan| {
+        if plan < 20 * SECOND_NS {
+            Fate::After(MS)
+        } else {
+            Fate::Never(35 * SECOND_NS - plan)
+        }
+    });
+    let (outcome, results) = judged(results, &[p99_below(60.0)]);
+    assert_eq!(outcome, Outcome::Failed);
+    let threshold = &results.thresholds[0];
+    assert!(
+        !threshold.held && threshold.found.starts_with("≥ 14.7 s"),
+        "{}",
+        threshold.found
+    );
+    let share = results.counts.failed_share().unwrap();
+    assert!((share - 1.0 / 3.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_slow_target_is_valid_however_slow() {
+    let slow = play(20, 500, &TENANTS, |_, _| Fate::After(5 * SECOND_NS));
+    let (outcome, _) = judged(slow, &[p99_below(10.0)]);
+    assert_eq!(outcome, Outcome::Passed);
+}
+
+#[test]
+fn own_lag_invalidates_only_where_it_is_a_part_of_the_figure() {
+    let mut lagging = play(10, 500, &TENANTS, fast);
+    lagging.own_lag = Latencies::from_values((0..5_000).map(|_| 2 * MS));
+    let (outcome, results) = judged(lagging, &[p99_below(0.5)]);
+    assert_eq!((outcome, outcome.exit_code()), (Outcome::Invalid, 3));
+    assert!(first_finding(&results).contains("own lag"));
+
+    let mut slow = play(10, 500, &TENANTS, |_, _| Fate::After(400 * MS));
+    slow.own_lag = Latencies::from_values((0..5_000).map(|_| 2 * MS));
+    assert_eq!(judged(slow, &[p99_below(0.5)]).0, Outcome::Passed);
+}
+
+#[test]
+fn a_lag_beyond_p99_strikes_the_figure_and_leaves_the_run_valid_unless_a_threshold_asks_for_it() {
+    let run = || {
+        let mut run = play(60, 1_000, &TENANTS, fast);
+        let lags = (0..60_000).map(|request| if request < 100 { 100 * MS } else { 20_000 });
+        run.own_lag = Latencies::from_values(lags);
+        run
+    };
+    let (outcome, results) = judged(run(), &[p99_below(0.5)]);
+    assert_eq!(outcome, Outcome::Passed);
+    let struck: Vec<f64> = results
+        .verdict
+        .unwrap()
+        .struck
+        .iter()
+        .map(|s| s.quantile)
+        .collect();
+    assert_eq!(struck, [0.9999_f64.min(struck[0]), 1.0]);
+    let maximum = criterion("max < 1s", Metric::Response(1.0), Limit::Below(1.0));
+    assert_eq!(judged(run(), &[maximum]).0, Outcome::Invalid);
+}
+
+#[test]
+fn a_local_port_error_invalidates_although_everything_else_is_fine() {
+    let mut run = play(10, 500, &TENANTS, fast);
+    run.counts.answered -= 1;
+    run.counts.not_sent += 1;
+    run.reasons.push(ReasonCount {
+        reason: Reason::LocalPort,
+        count: 1,
+    });
+    let (outcome, results) = judged(run, &[p99_below(0.5)]);
+    assert_eq!(outcome, Outcome::Invalid);
+    assert!(first_finding(&results).contains("local port"));
+}
+
+#[test]
+fn more_than_a_thousandth_unsent_invalidates_and_an_interruption_does_not_count() {
+    let unsent = |reason| {
+        let mut run = play(10, 500, &TENANTS, fast);
+        run.counts.answered -= 10;
+        run.counts.not_sent += 10;
+        run.reasons.push(ReasonCount { reason, count: 10 });
+        judged(run, &[p99_below(0.5)]).0
+    };
+    assert_eq!(unsent(Reason::LocalBehind), Outcome::Invalid);
+    assert_eq!(unsent(Reason::RunEnded), Outcome::Passed);
+}
+
+#[test]
+fn a_worker_busy_in_more_than_a_hundredth_of_the_seconds_or_without_a_core_invalidates() {
+    let mut busy = play(100, 50, &TENANTS, fast);
+    busy.seconds[3].workers[0].busy_share = 0.95;
+    assert_eq!(judged(busy.clone(), &[p99_below(0.5)]).0, Outcome::Passed);
+    busy.seconds[4].workers[0].busy_share = 0.95;
+    assert_eq!(judged(busy, &[p99_below(0.5)]).0, Outcome::Invalid);
+
+    let mut delayed = play(10, 500, &TENANTS, fast);
+    delayed.workers[0].run_delay_ns = SECOND_NS;
+    let (outcome, results) = judged(delayed, &[p99_below(0.5)]);
+    assert_eq!(outcome, Outcome::Invalid);
+    let finding = &results.verdict.unwrap().findings[0];
+    assert_eq!(
+        (finding.number.as_str(), finding.limit.as_str()),
+        ("10 % of the time", "5 %")
+    );
+    assert!(finding.remedy.contains("--cpus"));
+}
+
+#[test]
+fn a_request_that_vanished_invalidates() {
+    let mut run = play(10, 500, &TENANTS, fast);
+    run.counts.answered -= 1;
+    assert_eq!(judged(run, &[p99_below(0.5)]).0, Outcome::Invalid);
+}
+
+#[test]
+fn an_interrupted_run_exits_with_130_and_judges_no_threshold() {
+    let mut run = play(3, 500, &TENANTS, fast);
+    run.ending = Ending::Interrupted;
+    let (outcome, results) = judged(run, &[p99_below(0.000_1)]);
+    assert_eq!((outcome, outcome.exit_code()), (Outcome::Interrupted, 130));
+    assert!(results.thresholds.is_empty());
+}
+
+#[test]
+fn an_aborted_run_fails_and_says_why() {
+    let mut run = play(3, 500, &TENANTS, fast);
+    run.ending = Ending::Aborted("failed > 50%".to_owned());
+    let (outcome, results) = judged(run, &[p99_below(0.5)]);
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(first_finding(&results).contains("failed > 50%"));
+}
+
+#[test]
+fn a_class_or_a_window_without_data_does_not_hold() {
+    let of_class = Criterion {
+        class: Some(SizeClass::Medium),
+        ..p99_below(0.5)
+    };
+    let too_late = Criterion {
+        window: Some(Window {
+            from_seconds: 60,
+            to_seconds: Some(70),
+        }),
+        ..p99_below(0.5)
+    };
+    for criterion in [of_class, too_late] {
+        let (outcome, results) = judged(play(10, 500, &TENANTS, fast), &[criterion]);
+        assert_eq!(outcome, Outcome::Failed);
+        assert!(results.thresholds[0].why.starts_with("no data"));
+    }
+}
+
+#[test]
+fn too_few_requests_for_a_percentile_are_vouched_for_by_the_maximum_or_not_at_all() {
+    let few = |limit| judged(play(2, 100, &TENANTS, fast), &[p99_below(limit)]);
+    assert_eq!(few(0.5).0, Outcome::Passed);
+    let (outcome, results) = few(0.004);
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(results.thresholds[0].found.contains("needs 1,000 requests"));
+}
+
+#[test]
+fn every_metric_is_measured_in_its_unit() {
+    let run = play(10, 500, &TENANTS, |request, _| match request % 10 {
+        0 => Fate::Fails(Reason::Status503),
+        1 => Fate::Leaves(2 * SECOND_NS),
+        _ => Fate::After(5 * MS),
+    });
+    for (metric, limit) in [
+        (Metric::Failed, Limit::AtMost(0.1)),
+        (Metric::Abandoned, Limit::AtLeast(0.1)),
+        (Metric::Answered, Limit::Above(0.79)),
+        (Metric::Reason(Reason::Status503), Limit::Below(0.11)),
+        (Metric::AnsweredPerSecond, Limit::AtLeast(400.0)),
+        (Metric::ResponseMean, Limit::Below(0.006)),
+        (Metric::Service(0.5), Limit::Below(0.006)),
+        (Metric::Jain, Limit::Above(0.5)),
+    ] {
+        let (_, results) = judged(run.clone(), &[criterion("x", metric, limit)]);
+        assert!(
+            results.thresholds[0].held,
+            "{metric:?}: {:?}",
+            results.thresholds[0]
+        );
+    }
+}

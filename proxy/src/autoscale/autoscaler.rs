@@ -1,0 +1,260 @@
+//! The loop's own state: one [`ScaledPool`] per pool that is scaled, and what follows from its decisions.
+//!
+//! Within a tick all pools are decided about first and the orders are given afterwards, the greatest backlog first: where
+//! orders are scarce, they serve the most people. Between some pools the thread is given back, so that a thousand pools
+//! delay no probe and no wake by more than a fraction of a millisecond.
+
+use std::{collections::HashMap, sync::Arc};
+
+use schleuse_config::Pool as PoolConfig;
+use schleuse_core::{
+    Timestamp,
+    scale::{order, reason::Reason},
+};
+use tokio::task::yield_now;
+
+use super::{
+    learnt_store::LearntStore,
+    record::Record,
+    scaled::{Decided, ScaledPool},
+};
+use crate::{
+    clock,
+    edge::{Edge, Live},
+    log::{self, Level},
+    provision::Order,
+    reference::Reference,
+    registry::Pool,
+    sources::Offered,
+};
+
+/// Pools between two moments in which others may have the thread.
+const POOLS_PER_TURN: usize = 32;
+/// A pool that rests is decided about once in so many ticks, so that its signal stays fresh: every 4 s.
+const RESTING_TICKS: usize = 16;
+/// A decision that changes nothing is in the log once in so many microseconds.
+const REPEATED_AFTER: u64 = 10 * 60 * 1_000_000;
+/// Ticks between two looks whether what was learnt has to be written: a minute.
+const TICKS_PER_WRITE: usize = 240;
+/// The same after a cold start, the rarest thing that there is to learn: two seconds.
+const TICKS_PER_COLD_START: usize = 8;
+
+/// See the head of this file.
+pub(super) struct Autoscaler {
+    edge: Arc<Edge>,
+    pools: HashMap<String, Entry>,
+    generation: u64,
+    ticks: usize,
+    /// Orders of this process are numbered through.
+    attempts: u64,
+    learnt: LearntStore,
+    /// A cold start was learnt since the last look at that.
+    has_started: bool,
+}
+
+/// A pool and what was last done about it.
+struct Entry {
+    scaled: ScaledPool,
+    /// The number of who carried out the last order; none: nobody was there to.
+    ordered: Option<u64>,
+    logged_at: Option<Timestamp>,
+}
+
+/// An order that is due, and where its text comes from.
+struct Due {
+    line: order::Order,
+    offered: Offered,
+    order: Order,
+}
+
+impl Autoscaler {
+    /// Reads what earlier processes learnt.
+    pub(super) async fn new(edge: Arc<Edge>) -> Self {
+        let learnt = LearntStore::read(&edge.live()).await;
+        Self {
+            edge,
+            pools: HashMap::new(),
+            generation: 0,
+            ticks: 0,
+            attempts: 0,
+            learnt,
+            has_started: false,
+        }
+    }
+
+    /// One tick over all pools.
+    pub(super) async fn look_at_all(&mut self) {
+        let live = self.edge.live();
+        self.ticks = self.ticks.wrapping_add(1);
+        if live.generation != self.generation {
+            self.follow_config(&live);
+        }
+        let mut due = Vec::new();
+        for (index, (pool, config)) in live.pools.iter().zip(&live.snapshot.pools).enumerate() {
+            let may_rest = !(self.ticks + index).is_multiple_of(RESTING_TICKS);
+            due.extend(self.look_at(pool, config, may_rest));
+            if index % POOLS_PER_TURN == POOLS_PER_TURN - 1 {
+                yield_now().await;
+                self.look_at_woken();
+            }
+        }
+        order_all(due);
+        self.keep_learnt(&live);
+    }
+
+    /// The pools that do not want to wait for the tick.
+    pub(super) fn look_at_woken(&mut self) {
+        let woken = self.edge.registry.wakes().take();
+        if woken.is_empty() {
+            return;
+        }
+        let live = self.edge.live();
+        let mut due = Vec::new();
+        for (pool, config) in live.pools.iter().zip(&live.snapshot.pools) {
+            if woken.iter().any(|name| **name == *pool.name()) {
+                due.extend(self.look_at(pool, config, false));
+            }
+        }
+        order_all(due);
+    }
+
+    /// Pools that are no longer scaled end here; what they have learnt is kept.
+    fn follow_config(&mut self, live: &Live) {
+        self.generation = live.generation;
+        let scaled = |name: &str| {
+            let mut pools = live.snapshot.pools.iter();
+            pools.any(|pool| pool.name == name && pool.scale.is_some())
+        };
+        let gone = self.pools.extract_if(|name, _| !scaled(name));
+        for (name, entry) in gone {
+            self.edge.autoscale.hide(&name);
+            self.learnt.keep(&name, entry.scaled.learnt());
+        }
+        for entry in self.pools.values_mut() {
+            entry.scaled.stop_resting();
+        }
+    }
+
+    /// Decides about one pool; the order that follows.
+    fn look_at(&mut self, pool: &Arc<Pool>, config: &PoolConfig, may_rest: bool) -> Option<Due> {
+        let policy = &config.scale.as_ref()?.policy;
+        let now = clock::now();
+        let sample = pool.sample(now);
+        if !self.pools.contains_key(pool.name()) {
+            // Who does not know how many there are must not say how many there should be.
+            sample.endpoints.as_ref()?;
+            let scaled = ScaledPool::new(self.learnt.of(pool.name()), &sample, now);
+            self.pools
+                .insert(pool.name().to_owned(), Entry::new(scaled));
+        }
+        let entry = self.pools.get_mut(pool.name())?;
+        let offered = self.edge.sources.provisioner(pool.name());
+        let number = offered.as_ref().map(|offered| offered.number);
+        let is_served = entry.ordered == number;
+        if may_rest && is_served && entry.scaled.rests(&sample) {
+            return None;
+        }
+        let decided = entry.scaled.decide(policy, sample, 0, now);
+        self.edge.signals.publish(pool.name(), decided.signal, now);
+        self.has_started |= decided.has_started;
+        let record = Record::new(policy, &decided.evidence, &decided.decision);
+        entry.log(pool.name(), &decided, &record, now);
+        let shown = entry.scaled.shown(record, now);
+        self.edge.autoscale.show(pool.name(), shown);
+        if is_served && !decided.changed() {
+            return None;
+        }
+        entry.ordered = number;
+        let offered = offered?;
+        self.attempts += 1;
+        Some(Due::new(&decided, self.attempts, offered))
+    }
+
+    fn keep_learnt(&mut self, live: &Live) {
+        let every = if self.has_started {
+            TICKS_PER_COLD_START
+        } else {
+            TICKS_PER_WRITE
+        };
+        if self.ticks.is_multiple_of(every) {
+            self.has_started = false;
+            self.collect_learnt();
+            self.learnt.write(live);
+        }
+    }
+
+    fn collect_learnt(&mut self) {
+        for (name, entry) in &self.pools {
+            self.learnt.keep(name, entry.scaled.learnt());
+        }
+    }
+
+    /// Writes down what was learnt, for the last time.
+    pub(super) async fn write_learnt(&mut self) {
+        self.collect_learnt();
+        self.learnt.finish(&self.edge.live()).await;
+    }
+}
+
+impl Entry {
+    fn new(scaled: ScaledPool) -> Self {
+        Self {
+            scaled,
+            ordered: None,
+            logged_at: None,
+        }
+    }
+
+    fn log(&mut self, pool: &str, decided: &Decided, record: &Record, now: Timestamp) {
+        let is_old =
+            |at: Timestamp| now.as_micros() - at.as_micros().min(now.as_micros()) >= REPEATED_AFTER;
+        if decided.changed() || self.logged_at.is_none_or(is_old) {
+            self.logged_at = Some(now);
+            log::record(
+                Level::Info,
+                "scale_decided",
+                &[("pool", pool)],
+                ("decision", record),
+            );
+        }
+    }
+}
+
+impl Due {
+    fn new(decided: &Decided, attempt: u64, offered: Offered) -> Self {
+        let (evidence, decision) = (&decided.evidence, &decided.decision);
+        Self {
+            line: order::Order {
+                pool: 0,
+                replicas: decision.replicas,
+                previous: evidence.previous,
+                waiting: evidence.waiting,
+            },
+            offered,
+            order: Order {
+                attempt,
+                desired: decision.replicas,
+                current: evidence.ready,
+                reasons: decision.reasons.iter().map(Reason::label).collect(),
+                idempotency_key: Reference::new().as_str().to_owned(),
+            },
+        }
+    }
+}
+
+/// Gives orders, those first that serve the most people.
+fn order_all(due: Vec<Due>) {
+    let mut lines: Vec<_> = (0_u32..)
+        .zip(&due)
+        .map(|(pool, due)| order::Order { pool, ..due.line })
+        .collect();
+    order::by_backlog(&mut lines);
+    let mut due: Vec<_> = due.into_iter().map(Some).collect();
+    for line in lines {
+        let place = usize::try_from(line.pool).ok();
+        let next = place.and_then(|place| due.get_mut(place)?.take());
+        if let Some(Due { offered, order, .. }) = next {
+            offered.provisioner.scale(order);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the pools have learnt, between the pools and the file: collected by the loop, written on another thread.
+
+use std::path::PathBuf;
+
+use schleuse_core::scale::learnt::Learnt;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::learnt_file::{LearntFile, Pools};
+use crate::edge::Live;
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(super) struct LearntStore {
+    pools: Pools,
+    /// There is something that is in no file yet.
+    is_new: bool,
+    writing: Option<JoinHandle<()>>,
+}
+
+impl LearntStore {
+    /// With what earlier processes learnt.
+    pub(super) async fn read(live: &Live) -> Self {
+        let Some(file) = file(live) else {
+            return Self::default();
+        };
+        let read = spawn_blocking(move || file.read()).await;
+        Self {
+            pools: read.unwrap_or_default(), // it panicked, which was reported
+            ..Self::default()
+        }
+    }
+
+    /// What is known of a pool.
+    pub(super) fn of(&self, pool: &str) -> Learnt {
+        self.pools.get(pool).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what a pool has learnt.
+    pub(super) fn keep(&mut self, pool: &str, learnt: &Learnt) {
+        match self.pools.get_mut(pool) {
+            Some(known) if known == learnt => return,
+            Some(known) => known.clone_from(learnt),
+            None if *learnt == Learnt::default() => return,
+            None => drop(self.pools.insert(pool.to_owned(), learnt.clone())),
+        }
+        self.is_new = true;
+    }
+
+    /// Begins to write down what is new, unless the last time has not ended yet or there is no place for it.
+    pub(super) fn write(&mut self, live: &Live) {
+        let is_busy = self
+            .writing
+            .as_ref()
+            .is_some_and(|writing| !writing.is_finished());
+        if let Some(file) = file(live).filter(|_| self.is_new && !is_busy) {
+            self.is_new = false;
+            let pools = self.pools.clone();
+            self.writing = Some(spawn_blocking(move || file.write(&pools)));
+        }
+    }
+
+    /// The same, and waits for the end.
+    pub(super) async fn finish(&mut self, live: &Live) {
+        self.wait().await;
+        self.write(live);
+        self.wait().await;
+    }
+
+    async fn wait(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.await; // it panicked, which was reported
+        }
+    }
+}
+
+/// The config's directory, or the one that systemd made (`StateDirectory=`); none: nothing is kept.
+fn file(live: &Live) -> Option<LearntFile> {
+    let configured = live.snapshot.state_directory.clone();
+    let directory = configured.or_else(|| {
+        let directories = std::env::var_os("STATE_DIRECTORY")?;
+        std::env::split_paths(&directories).next()
+    });
+    directory.map(|directory: PathBuf| LearntFile::in_directory(&directory))
+}

@@ -1,0 +1,47 @@
+//! What a pool shows at one moment, taken for a decision.
+
+use std::net::SocketAddr;
+
+use schleuse_core::{
+    Mode, Timestamp,
+    endpoint::EndpointView,
+    scale::demand::{Counters, Gauges},
+};
+
+/// See the head of this file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// When this life of the pool began; its counters start there.
+    pub born: Timestamp,
+    /// Sums since then.
+    pub counters: Counters,
+    /// This moment.
+    pub gauges: Gauges,
+    /// Starts of replicas that failed, since then.
+    pub starts_failed: u64,
+    /// The endpoints; none while nobody has said yet which there are.
+    pub endpoints: Option<Vec<Endpoint>>,
+}
+
+/// One endpoint of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Which one.
+    pub address: SocketAddr,
+    /// It takes requests.
+    pub serves: bool,
+    /// Its seats now, slow start included.
+    pub seats: u32,
+}
+
+impl Endpoint {
+    /// None: it is not in the list any more.
+    pub fn of(view: &EndpointView, now: Timestamp) -> Option<Self> {
+        let ejected = view.ejected_until.is_some_and(|until| until > now);
+        view.listed.then_some(Self {
+            address: view.address,
+            serves: view.mode == Mode::Ready && view.healthy && !ejected,
+            seats: view.seats,
+        })
+    }
+}

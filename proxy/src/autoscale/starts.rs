@@ -1,0 +1,179 @@
+//! The replicas that were ordered and do not serve yet: how long ago each was ordered, what their cold start turns out to
+//! be, and whether they fail.
+//!
+//! Whoever starts replicas does not say which endpoint came of which order, so the oldest order is taken for the first
+//! endpoint that serves. An endpoint that served before and comes back (from an ejection, from maintenance) is no start.
+
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+
+use rustc_hash::FxHashSet;
+use schleuse_core::Timestamp;
+
+use super::sample::{Endpoint, Sample};
+
+/// A replica that serves for so long after the last failed start shows that starts succeed. One that crashes each time
+/// as soon as it serves does not.
+const SOUND_AFTER: Duration = Duration::from_secs(5);
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    /// Endpoints of the list that have served.
+    known: FxHashSet<SocketAddr>,
+    /// When each replica that does not serve yet was ordered, the oldest first.
+    ordered: VecDeque<Timestamp>,
+    /// Failed starts as the pool counts them, of which nothing is new.
+    counted: u64,
+    /// Failed starts in a row.
+    failing: u32,
+    /// Since when the newest endpoint serves; none after a failed start.
+    sound_since: Option<Timestamp>,
+}
+
+impl Starts {
+    /// With endpoints that are there already.
+    pub(super) fn new(sample: &Sample) -> Self {
+        let known = serving(sample).map(|endpoint| endpoint.address).collect();
+        Self {
+            known,
+            counted: sample.starts_failed,
+            ..Self::default()
+        }
+    }
+
+    /// Compares with what was there before; the cold starts that ended meanwhile.
+    pub(super) fn look(&mut self, sample: &Sample, now: Timestamp) -> Vec<Duration> {
+        let listed = sample.endpoints.as_deref().unwrap_or_default();
+        self.known
+            .retain(|address| listed.iter().any(|endpoint| endpoint.address == *address));
+        let failed = sample.starts_failed.saturating_sub(self.counted);
+        self.counted = sample.starts_failed;
+        if failed > 0 {
+            let failed = u32::try_from(failed).unwrap_or(u32::MAX);
+            self.failing = self.failing.saturating_add(failed);
+            self.sound_since = None;
+        }
+        let mut cold_starts = Vec::new();
+        for endpoint in serving(sample) {
+            if !self.known.insert(endpoint.address) {
+                continue;
+            }
+            self.sound_since = Some(now);
+            cold_starts.extend(self.ordered.pop_front().map(|ordered| now - ordered));
+        }
+        if self
+            .sound_since
+            .is_some_and(|since| now - since >= SOUND_AFTER)
+        {
+            self.failing = 0;
+        }
+        cold_starts
+    }
+
+    /// So many replicas are wanted from `now` on.
+    pub(super) fn order(&mut self, replicas: u32, now: Timestamp) {
+        let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
+        let missing = wanted.saturating_sub(self.known.len());
+        // Who goes first when fewer are wanted is the newest, whose start has cost the least so far.
+        self.ordered.truncate(missing);
+        while self.ordered.len() < missing {
+            self.ordered.push_back(now);
+        }
+    }
+
+    /// How long ago each replica that does not serve yet was ordered.
+    pub(super) fn ages(&self, now: Timestamp) -> Vec<Duration> {
+        self.ordered.iter().map(|&ordered| now - ordered).collect()
+    }
+
+    /// Failed starts since the last one that turned out well.
+    pub(super) fn failing(&self) -> u32 {
+        self.failing
+    }
+}
+
+fn serving(sample: &Sample) -> impl Iterator<Item = &Endpoint> {
+    let listed = sample.endpoints.as_deref().unwrap_or_default();
+    listed.iter().filter(|endpoint| endpoint.serves)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::default() + Duration::from_secs(seconds)
+    }
+
+    /// A pool whose endpoints have these ports; a negative one does not serve.
+    fn sample(ports: &[i32], starts_failed: u64) -> Sample {
+        let endpoint = |port: &i32| Endpoint {
+            address: SocketAddr::from(([127, 0, 0, 1], u16::try_from(port.abs()).unwrap())),
+            serves: *port > 0,
+            seats: 1,
+        };
+        Sample {
+            starts_failed,
+            endpoints: Some(ports.iter().map(endpoint).collect()),
+            ..Sample::default()
+        }
+    }
+
+    #[test]
+    fn a_cold_start_lasts_from_the_order_until_the_endpoint_serves() {
+        let mut starts = Starts::new(&sample(&[], 0));
+        starts.order(2, at(1));
+        assert!(
+            starts.look(&sample(&[-7], 0), at(3)).is_empty(),
+            "it only listens"
+        );
+        assert_eq!(
+            starts.look(&sample(&[7], 0), at(4)),
+            [Duration::from_secs(3)]
+        );
+        assert_eq!(starts.ages(at(6)), [Duration::from_secs(5)]);
+    }
+
+    #[test]
+    fn what_served_before_and_comes_back_is_no_start() {
+        let mut starts = Starts::new(&sample(&[7], 0));
+        starts.order(2, at(1));
+        starts.look(&sample(&[-7], 0), at(2));
+        assert!(starts.look(&sample(&[7], 0), at(3)).is_empty());
+        assert_eq!(starts.ages(at(3)).len(), 1);
+    }
+
+    #[test]
+    fn a_replica_that_went_is_one_that_starts_again() {
+        let mut starts = Starts::new(&sample(&[7, 8], 0));
+        starts.order(2, at(1));
+        assert!(starts.ages(at(1)).is_empty());
+        starts.look(&sample(&[7], 0), at(2));
+        starts.order(2, at(2));
+        assert_eq!(starts.ages(at(5)), [Duration::from_secs(3)]);
+    }
+
+    #[test]
+    fn of_fewer_wanted_the_newest_are_not_started() {
+        let mut starts = Starts::new(&sample(&[], 0));
+        starts.order(1, at(1));
+        starts.order(3, at(2));
+        starts.order(1, at(3));
+        assert_eq!(starts.ages(at(3)), [Duration::from_secs(2)]);
+    }
+
+    #[test]
+    fn starts_fail_until_one_has_served_for_a_while() {
+        let mut starts = Starts::new(&sample(&[], 4));
+        starts.order(1, at(0));
+        starts.look(&sample(&[], 6), at(1));
+        assert_eq!(starts.failing(), 2);
+        starts.look(&sample(&[7], 6), at(2));
+        starts.look(&sample(&[], 7), at(3)); // it crashed at once
+        starts.look(&sample(&[], 7), at(60));
+        assert_eq!(starts.failing(), 3);
+        starts.look(&sample(&[8], 7), at(61));
+        starts.look(&sample(&[8], 7), at(66));
+        assert_eq!(starts.failing(), 0);
+    }
+}

@@ -1,0 +1,72 @@
+//! Local processes as the endpoints of their pool: in when they listen, out before they are told to stop.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{discovery::found::Source, provision::Event, registry::Pool, tasks::spawn};
+
+/// Between two looks whether a replica that is to go has nothing left to do.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Carries what happens to the replicas into the pool, until the last of them is gone.
+pub(super) async fn follow(
+    pool: Arc<Pool>,
+    mut events: mpsc::Receiver<Event>,
+    stopping: CancellationToken,
+) {
+    let mut serving: BTreeMap<u32, SocketAddr> = BTreeMap::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Listening { replica, address } => {
+                serving.insert(replica, address);
+            }
+            Event::Draining {
+                replica,
+                address,
+                idle,
+            } => {
+                serving.remove(&replica);
+                tell(&pool, &serving);
+                spawn(wait_idle(pool.clone(), address, idle, stopping.clone()));
+                continue;
+            }
+            Event::Exited { replica, .. } if serving.remove(&replica).is_some() => {}
+            Event::Failed { .. } => {
+                pool.note_failed_start();
+                continue;
+            }
+            Event::Exited { .. } | Event::Acknowledged { .. } | Event::Starting { .. } => continue,
+        }
+        tell(&pool, &serving);
+    }
+}
+
+fn tell(pool: &Pool, serving: &BTreeMap<u32, SocketAddr>) {
+    // None: the pool has another source by now, and these replicas are on their way out.
+    let _ = pool.found(&Source::Processes, serving.values().copied().collect());
+}
+
+/// When the process stops its requests are over, or have had their time.
+async fn wait_idle(
+    pool: Arc<Pool>,
+    address: SocketAddr,
+    mut idle: oneshot::Sender<()>,
+    stopping: CancellationToken,
+) {
+    let empty = async {
+        while !pool.is_idle(address) {
+            sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        () = empty => {}
+        () = stopping.cancelled() => {}
+        () = idle.closed() => {}
+    }
+    let _ = idle.send(());
+}

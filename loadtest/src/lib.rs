@@ -2,12 +2,16 @@
 //!
 //! [`schedule`] says when citizens arrive and [`draw`] what chance decides about them, both from a seed alone.
 //! [`results`] is what one run found out, whoever made it and whoever reads it; [`statistics`] what may be concluded from
-//! it, [`verdict`] whether it is valid and good, [`report`] how it is told.
+//! it, [`verdict`] whether it is valid and good, [`report`] how it is told. [`compare`] and
+//! [`capacity`] decide which runs are needed to answer more than one can, and have them made through [`trial`].
 
+pub mod capacity;
+pub mod compare;
 pub mod distribution;
 pub mod draw;
 pub mod report;
 pub mod results;
 pub mod schedule;
 pub mod statistics;
+pub mod trial;
 pub mod verdict;

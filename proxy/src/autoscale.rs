@@ -2,8 +2,8 @@
 //!
 //! Read [`Autoscaler::look_at_all`] first. The judgement itself is the core's (`schleuse_core::scale`); here is what feeds
 //! it and what follows from it: [`sample`] takes what a pool shows, [`scaled`] keeps a pool's history, [`record`] is the
-//! decision as the log has it, [`learnt_file`] outlives the process. One loop on the control thread for all pools: 20 µs a
-//! pool that has something to do, 1 µs one that rests.
+//! decision as the log has it, [`learnt_file`] outlives the process. One loop on the control thread for all pools; one
+//! that rests costs its lock and a comparison.
 
 mod autoscaler;
 mod learnt_file;

@@ -153,7 +153,8 @@ pub fn event(level: Level, event: &str, fields: &[(&str, &str)]) {
     flush();
 }
 
-/// Writes an event with its fields and a value of more depth, at once.
+/// Writes an event with its fields and a value of more depth, with the next [`flush`]: who writes one for each of a
+/// thousand pools would fill the queue of batches.
 pub fn record(
     level: Level,
     name: &str,
@@ -171,7 +172,6 @@ pub fn record(
         line.extend_from_slice(&value);
         line.extend_from_slice(b"}\n");
     });
-    flush();
 }
 
 /// An event without its end.

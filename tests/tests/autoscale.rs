@@ -87,6 +87,28 @@ fn a_step_in_load_scales_processes_up_and_its_end_back_to_the_minimum() {
 }
 
 #[test]
+fn a_reload_keeps_replicas_and_what_holds_them() {
+    let mut edge = processes("min: 2\n  hold_down: 1h").start();
+    wait_ready(&edge, 2);
+    let before = pool(&edge)["endpoints"].clone();
+    edge.reload(processes("min: 1\n  max: 7\n  hold_down: 1h"));
+    eventually("the new policy decides", || scale(&edge, "max") == 7);
+    let after = pool(&edge);
+    assert_eq!(after["scale"]["desired"], 2);
+    assert_eq!(
+        after["scale"]["reasons"][1]["reason"], "hold_down",
+        "{after}"
+    );
+    let addresses = |endpoints: &Value| -> Vec<Value> {
+        let endpoints = endpoints.as_array().unwrap().iter();
+        endpoints
+            .map(|endpoint| endpoint["address"].clone())
+            .collect()
+    };
+    assert_eq!(addresses(&after["endpoints"]), addresses(&before));
+}
+
+#[test]
 fn a_replica_that_is_killed_in_the_middle_of_a_request_costs_that_request_alone() {
     let edge = processes("min: 1\n  max: 1\n  cold_start: 200ms").start();
     wait_ready(&edge, 1);
@@ -173,8 +195,9 @@ fn wait_learnt(edge: &RunningEdge) {
 fn cold_start(edge: &RunningEdge) -> Value {
     let mut learnt = Value::Null;
     eventually("something is decided", || {
-        learnt = pool(edge)["scale"]["cold_start_ms"]["p50"].clone();
-        pool(edge)["scale"].is_object()
+        let scale = pool(edge)["scale"].clone();
+        learnt = scale["cold_start_ms"]["p50"].clone();
+        scale.is_object()
     });
     learnt
 }
@@ -214,4 +237,18 @@ fn a_file_that_cannot_be_understood_is_moved_aside_with_a_warning() {
     assert!(cold_start(&edge).is_null());
     let aside = edge.directory().join("state/learnt.json.unusable");
     assert_eq!(fs::read_to_string(aside).unwrap(), "not ours");
+}
+
+#[test]
+fn the_first_decision_about_each_of_many_pools_is_in_the_log() {
+    let origin = Origin::ok("fine");
+    let pools = (0..400).fold(Edge::new(), |edge, number| {
+        let name = format!("p{number}");
+        let pool = "scale: { keda: {} }";
+        edge.service(&name, "")
+            .pool(&name, &[origin.address()], pool)
+    });
+    let edge = pools.start();
+    let decided = edge.log().wait_events("scale_decided", 400);
+    assert_eq!(decided.len(), 400);
 }

@@ -1,8 +1,8 @@
 //! The loop's own state: one [`ScaledPool`] per pool that is scaled, and what follows from its decisions.
 //!
 //! Within a tick all pools are decided about first and the orders are given afterwards, the greatest backlog first: where
-//! orders are scarce, they serve the most people. Between some pools the thread is given back, so that a thousand pools
-//! delay no probe and no wake by more than a fraction of a millisecond.
+//! orders are scarce, they serve the most people. Between some pools the thread is given back, so that a
+//! thousand pools delay neither probes nor wakes.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -99,6 +99,7 @@ impl Autoscaler {
             }
         }
         order_all(due);
+        log::flush();
         self.keep_learnt(&live);
     }
 
@@ -116,6 +117,7 @@ impl Autoscaler {
             }
         }
         order_all(due);
+        log::flush();
     }
 
     /// Pools that are no longer scaled end here; what they have learnt is kept.

@@ -5,6 +5,7 @@
 )]
 
 mod client;
+mod decided;
 mod keda;
 mod mutual_tls;
 mod site;

@@ -127,10 +127,17 @@ fn what_a_replica_writes_is_in_the_log_and_it_gets_no_secrets_of_the_proxy() {
 fn a_changed_command_is_taken_up_without_a_request_that_fails() {
     let mut edge = shell("exec $SERVE", "").start();
     wait_serving(&edge);
+    let mut slow = edge.connect();
+    slow.send(format!("GET /langsam HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+    eventually("the request is with the replica", || {
+        edge.resource("/api/v1/pools/wohngeld")["in_flight"] == 1
+    });
     edge.reload(shell("exec $SERVE", "env: { CHANGED: \"yes\" }"));
-    while edge.log().events("replica_stopped").is_empty() {
-        assert_eq!(edge.get(HOST, "/").status, 200);
-    }
+    edge.log().wait_events("replica_listening", 2);
+    assert_eq!(edge.get(HOST, "/").status, 200);
+    // The old one has a request left, and ends after it.
+    assert_eq!(slow.response().status, 200);
+    edge.log().wait_event("replica_stopped");
     assert_eq!(edge.get(HOST, "/").status, 200);
     assert_eq!(edge.log().events("replica_crashed").len(), 0);
 }

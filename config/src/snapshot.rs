@@ -278,7 +278,7 @@ pub enum Isolation {
 }
 
 /// A set of interchangeable endpoints.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pool {
     /// The key in `pools:`; identity of the runtime state.
     pub name: String,

@@ -98,6 +98,19 @@ pub struct Played {
     ending: Ending,
 }
 
+impl Played {
+    /// What a simulation noted down: without workers and connections.
+    pub(crate) fn simulated(record: Record, seconds: Vec<Second>) -> Self {
+        Self {
+            record,
+            seconds,
+            workers: Vec::new(),
+            connections: Connections::default(),
+            ending: Ending::Complete,
+        }
+    }
+}
+
 /// Plays `workload` to its end, until `stop` is set, or until `watch` gives a reason to abort. `watch` sees each second
 /// soon after it ended.
 ///

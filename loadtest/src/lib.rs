@@ -22,6 +22,7 @@ pub mod report;
 pub mod results;
 pub mod scenario;
 pub mod schedule;
+pub mod simulate;
 pub mod statistics;
 pub mod trial;
 pub mod verdict;

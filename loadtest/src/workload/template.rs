@@ -97,6 +97,17 @@ impl Template {
         }
     }
 
+    /// Path and query for this tenant.
+    pub fn target(&self, tenant: &[u8]) -> String {
+        let filling = Filling {
+            tenant,
+            ..Filling::default()
+        };
+        let mut path = Vec::new();
+        fill(&self.path, &filling, &mut path);
+        String::from_utf8_lossy(&path).into_owned()
+    }
+
     /// Whether the answer has no body, whatever its head says.
     pub fn is_head(&self) -> bool {
         &*self.method == b"HEAD"

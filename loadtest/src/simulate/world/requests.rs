@@ -1,0 +1,306 @@
+//! What a citizen's request meets: limits, a seat or a place in the queue, the backend, the end.
+
+use std::time::Duration;
+
+use schleuse_core::{
+    Admission, Arrival, Class, Leave, Outcome, Refusal, Refused, SharedRate as _, Slot,
+};
+
+use super::{Event, Place, Present, World, timestamp};
+use crate::{
+    citizen::{Citizen, Fate, JourneyEnd, Reply, Then},
+    clock::nanoseconds,
+    draw::{Purpose, Stream},
+    record::Ending,
+    results::Reason,
+    workload::{Load, Workload},
+};
+
+impl World<'_> {
+    pub(super) fn plan_arrival(&mut self) {
+        self.planned = self.arrivals.as_mut().and_then(Iterator::next);
+        if let Some(arrival) = self.planned {
+            self.plan(arrival.at, Event::Arrive);
+        }
+    }
+
+    pub(super) fn arrive(&mut self, number: u64) {
+        self.citizens += 1;
+        let citizen = Citizen::arrive(number, self.now, self.workload);
+        self.record.start_journey(&citizen);
+        let who = self.present.insert(Present {
+            citizen,
+            turn: 0,
+            place: Place::Thinking,
+        });
+        self.request(who);
+    }
+
+    /// The planned request is made.
+    pub(super) fn request(&mut self, who: usize) {
+        let now = self.now;
+        let Some(present) = self.present.get_mut(who) else {
+            return;
+        };
+        present.turn += 1;
+        let (turn, citizen) = (present.turn, present.citizen.clone());
+        self.record.take_up(&citizen, now);
+        self.record.send(&citizen, now, now);
+        self.in_system += 1;
+        let limits = &self.workload.limits;
+        let after = |limit: Option<Duration>| {
+            limit.map_or(u64::MAX, |limit| now.saturating_add(nanoseconds(limit)))
+        };
+        let leaves = citizen
+            .leaves_at()
+            .min(after(limits.timeout))
+            .min(after(limits.deadline));
+        if leaves < u64::MAX {
+            self.plan(leaves, Event::Leave { who, turn });
+        }
+        self.admit(who, &citizen, turn);
+    }
+
+    fn admit(&mut self, who: usize, citizen: &Citizen, turn: u32) {
+        let Some(route) = self.routes.get(citizen.tenant as usize).cloned() else {
+            return;
+        };
+        let now = timestamp(self.now);
+        if let Some(quota) = route.quota.filter(|_| route.refuses)
+            && let Err(at) = route.rate.with(|used| used.take(&quota, now))
+        {
+            let refused = Refused {
+                refusal: Refusal::TenantRate,
+                retry_after: Some(at - now),
+            };
+            return self.refused(who, refused);
+        }
+        let arrival = Arrival {
+            flow: route.flow,
+            inhabitants: route.inhabitants,
+            class: Class::New,
+            client: citizen.number,
+            cost: 1,
+            bytes: 0,
+            in_flight_max: route.in_flight_max,
+            rate: route
+                .quota
+                .filter(|_| !route.refuses)
+                .map(|quota| (quota, &route.rate)),
+            preferred: None,
+            draw: Stream::new(self.workload.seed, citizen.number, Purpose::Journey).next(),
+        };
+        let Some(pool) = self.pools.get_mut(route.pool) else {
+            return;
+        };
+        match pool.state.arrive(&pool.policy, now, &arrival) {
+            Admission::Go(slot) => self.serve(who, route.pool, slot),
+            Admission::Wait(waiting) => {
+                pool.tickets.insert(waiting.ticket, who);
+                // The last moment at which it may be granted is still its own.
+                let ends = (waiting.until.as_micros().saturating_add(1)).saturating_mul(1_000);
+                let (pool, ticket) = (route.pool, waiting.ticket);
+                self.put(who, Place::Waiting { pool, ticket });
+                self.plan(ends, Event::Expire { who, turn });
+                self.dispatch(route.pool);
+            }
+            Admission::Refuse(refused) => {
+                self.refused(who, refused);
+                self.look_at(route.pool);
+            }
+        }
+    }
+
+    fn put(&mut self, who: usize, place: Place) {
+        if let Some(present) = self.present.get_mut(who) {
+            present.place = place;
+        }
+    }
+
+    pub(super) fn serve(&mut self, who: usize, pool: usize, slot: Slot) {
+        let Some(present) = self.present.get_mut(who) else {
+            return;
+        };
+        present.place = Place::Served { pool, slot };
+        let (turn, citizen) = (present.turn, &present.citizen);
+        let purpose = Purpose::Service(citizen.step);
+        let mut stream = Stream::new(self.workload.seed, citizen.number, purpose);
+        let work = nanoseconds(self.model.service_time.draw(&mut stream));
+        self.plan(self.now.saturating_add(work), Event::Done { who, turn });
+    }
+
+    /// The backend answers.
+    pub(super) fn done(&mut self, who: usize) {
+        let answered = Outcome::Answered {
+            status: 200,
+            first_byte: Duration::ZERO,
+        };
+        self.give_back(who, answered);
+        let step = self.present.get(who);
+        let step = step.and_then(|present| present.citizen.step_in(self.workload));
+        let status = step
+            .and_then(|step| step.expected.first().copied())
+            .unwrap_or(200);
+        let reply = Reply {
+            status,
+            ..Reply::default()
+        };
+        self.reply(who, &reply);
+    }
+
+    /// Gives the seat back, or the place in the queue.
+    fn give_back(&mut self, who: usize, outcome: Outcome) {
+        let now = timestamp(self.now);
+        let Some(present) = self.present.get_mut(who) else {
+            return;
+        };
+        let place = std::mem::replace(&mut present.place, Place::Thinking);
+        let index = match place {
+            Place::Thinking => return,
+            Place::Waiting {
+                pool: index,
+                ticket,
+            } => {
+                if let Some(pool) = self.pools.get_mut(index) {
+                    pool.tickets.remove(&ticket);
+                    let _ = pool.state.leave(&pool.policy, ticket, now, Leave::Gone);
+                }
+                index
+            }
+            Place::Served { pool: index, slot } => {
+                if let Some(pool) = self.pools.get_mut(index) {
+                    pool.state.depart(&pool.policy, slot, outcome, now);
+                }
+                index
+            }
+        };
+        self.dispatch(index);
+    }
+
+    /// Patience ran out, or the generator's own limit did.
+    pub(super) fn leave(&mut self, who: usize) {
+        self.give_back(who, Outcome::Abandoned);
+        self.conclude(who, 0, |citizen, now, workload| {
+            if now >= citizen.leaves_at() {
+                citizen.leave(now, workload)
+            } else {
+                citizen.fail(Reason::Timeout)
+            }
+        });
+    }
+
+    /// The place in the queue ends.
+    pub(super) fn expire(&mut self, who: usize) {
+        let now = timestamp(self.now);
+        let Some(&Place::Waiting {
+            pool: index,
+            ticket,
+        }) = self.present.get(who).map(|present| &present.place)
+        else {
+            return; // it was granted
+        };
+        self.put(who, Place::Thinking);
+        let Some(pool) = self.pools.get_mut(index) else {
+            return;
+        };
+        pool.tickets.remove(&ticket);
+        let refused = pool.state.leave(&pool.policy, ticket, now, Leave::Expired);
+        let expired = Refused {
+            refusal: Refusal::WaitExpired,
+            retry_after: None,
+        };
+        self.refused(who, refused.unwrap_or(expired));
+        self.look_at(index);
+    }
+
+    pub(super) fn refused(&mut self, who: usize, refused: Refused) {
+        let refusal = refused.refusal;
+        let retry_after = refused.retry_after.or_else(|| refusal.retry_after());
+        // As the proxy says it: whole seconds, rounded up.
+        let seconds = retry_after.map(|after| after.as_secs_f64().ceil().max(1.0));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the conversion saturates"
+        )]
+        let retry_after_seconds = seconds.map(|seconds| seconds as u32);
+        let reply = Reply {
+            status: refusal.status(),
+            retry_after_seconds,
+            has_location: false,
+        };
+        self.reply(who, &reply);
+    }
+
+    fn reply(&mut self, who: usize, reply: &Reply) {
+        self.conclude(who, reply.status, |citizen, now, workload| {
+            citizen.receive(reply, now, workload)
+        });
+    }
+
+    /// A request is over; what its citizen does then.
+    fn conclude(
+        &mut self,
+        who: usize,
+        status: u16,
+        react: impl FnOnce(&mut Citizen, u64, &Workload) -> (Fate, Then),
+    ) {
+        let Some(present) = self.present.get_mut(who) else {
+            return;
+        };
+        let asked = present.citizen.clone();
+        let (fate, then) = react(&mut present.citizen, self.now, self.workload);
+        present.turn += 1;
+        let turn = present.turn;
+        self.note(&asked, fate, status);
+        match then {
+            Then::Request(at) if at <= self.until => self.plan(at, Event::Request { who, turn }),
+            Then::Request(_) => self.depart(who, JourneyEnd::Unfinished),
+            Then::End(end) => self.depart(who, end),
+        }
+    }
+
+    fn note(&mut self, asked: &Citizen, fate: Fate, status: u16) {
+        let ending = Ending {
+            fate,
+            written: Some(asked.plan),
+            at: self.now,
+            taken_up: true,
+            status,
+            received_bytes: 0,
+        };
+        self.record.end(asked, &ending);
+        self.in_system -= 1;
+        self.waits += self.now.saturating_sub(asked.plan);
+    }
+
+    /// A journey is over.
+    fn depart(&mut self, who: usize, end: JourneyEnd) {
+        let Some(present) = self.present.try_remove(who) else {
+            return;
+        };
+        self.record.end_journey(&present.citizen, end, self.now);
+        let closed = matches!(self.workload.load, Load::Closed { .. });
+        if closed && self.now < self.until {
+            self.arrive(self.citizens);
+        }
+    }
+
+    /// Whoever is still there when it is over.
+    pub(super) fn finish(&mut self) {
+        let left: Vec<usize> = self.present.iter().map(|(who, _)| who).collect();
+        for who in left {
+            let Some(present) = self.present.get(who) else {
+                continue;
+            };
+            let asked = present.citizen.clone();
+            if !matches!(present.place, Place::Thinking) {
+                self.note(&asked, Fate::Unanswered, 0);
+            }
+            if let Some(present) = self.present.try_remove(who) {
+                self.record
+                    .end_journey(&present.citizen, JourneyEnd::Unfinished, self.now);
+            }
+        }
+    }
+}

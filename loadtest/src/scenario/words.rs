@@ -279,7 +279,7 @@ mod tests {
     fn what_cannot_be_told_by_class_or_window_is_refused() {
         for text in [
             "small: service_p99 < 1s",
-            "failed < 1% after 10s",
+            "jain > 0.9 after 10s",
             "small: p99 < 1s after 5s",
         ] {
             assert!(threshold(text).is_err(), "{text}");

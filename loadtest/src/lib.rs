@@ -13,6 +13,7 @@ pub mod compare;
 pub mod distribution;
 pub mod draw;
 pub mod generator;
+pub mod origin;
 mod record;
 pub mod report;
 pub mod results;

@@ -32,7 +32,7 @@ fn one_rate(text: &str) -> Result<f64, Fault> {
 }
 
 /// `2s`, `uniform 1s..5s`, `exponential 2s`, `lognormal 2s 0.8`, `bimodal 10ms 400ms 10%`.
-pub(super) fn distribution(text: &str) -> Result<Distribution, Fault> {
+pub(crate) fn distribution(text: &str) -> Result<Distribution, Fault> {
     let words: Vec<&str> = text.split_whitespace().collect();
     match *words.as_slice() {
         ["uniform", range] => {

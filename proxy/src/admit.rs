@@ -9,7 +9,7 @@ use std::time::Duration;
 use schleuse_config::{Over, Service, TenantLimit};
 use schleuse_core::{
     Arrival, Class, EndpointId, FlowKey, Quota, Refusal, Refused, Retry, SharedRate as _,
-    Timestamp, identify::Identified,
+    Terms as WaitingTerms, Timestamp, identify::Identified,
 };
 use schleuse_http1::RequestHead;
 
@@ -17,6 +17,7 @@ use crate::{
     clock,
     context::RequestContext,
     deadlines::Deadlines,
+    edge::Live,
     exchange::Responder,
     limits::ClientNetwork,
     registry::{Arrived, HeldSlot, Pool, Tenant, Terms},
@@ -226,6 +227,27 @@ pub async fn seat<'p, R: Responder>(
         }
     }
     ended.map_err(|refused| refused.map(|refused| note(context, refused)))
+}
+
+/// What those of a flow who wait go by in this config; none: its service is no longer in it.
+pub fn terms_of(live: &Live, flow: FlowKey) -> Option<WaitingTerms<Tenant>> {
+    let index = live
+        .services
+        .iter()
+        .position(|runtime| runtime.number == flow.service)?;
+    let (runtime, service) = (
+        live.services.get(index)?,
+        live.snapshot.services.get(index)?,
+    );
+    let tenant = runtime.known_tenant(flow.tenant)?;
+    let limit = enforced(service);
+    let waits = limit.is_some_and(|limit| limit.over == Over::Wait);
+    let quota = quota(service, live.snapshot.register.population(flow.tenant));
+    Some(WaitingTerms {
+        inhabitants: live.snapshot.weight(flow.tenant),
+        in_flight_max: limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX),
+        rate: quota.filter(|_| waits).map(|quota| (quota, tenant)),
+    })
 }
 
 /// What the client is told beside the reason.

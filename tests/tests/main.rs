@@ -54,4 +54,5 @@ mod tls_clients;
 mod tls_swap;
 mod vector_file;
 mod vectors;
+mod wake;
 mod websocket;

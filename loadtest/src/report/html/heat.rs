@@ -15,7 +15,7 @@ const COLUMNS: usize = 150;
 const ROWS_PER_DECADE: f64 = 6.0;
 /// Rows of the table.
 const TABLE_ROWS: usize = 12;
-/// Shades, the lightest first; each stands for four times the count of the one before it, ending at the largest count.
+/// Shades, the lightest first; each stands for the same multiple of the count of the one before it, ending at the largest.
 const SHADES: [&str; 6] = ["h1", "h2", "h3", "h4", "h5", "h6"];
 
 /// The section; empty when nothing was answered.
@@ -40,7 +40,7 @@ pub(super) fn render(results: &Results) -> String {
         "plot-heat",
         320.0,
         Axis {
-            scale: Scale::between(signed(from), signed(to)),
+            scale: Scale::time(signed(from), signed(to)),
             name: "time since the end of the warm-up",
             label: seconds_label,
         },
@@ -147,19 +147,22 @@ fn row_of(ns: f64) -> i64 {
 
 const fn bottom_of(scale: Scale) -> f64 {
     match scale {
-        Scale::Linear { from, .. } | Scale::Logarithmic { from, .. } => from,
+        Scale::Linear { from, .. } | Scale::Time { from, .. } | Scale::Logarithmic { from, .. } => {
+            from
+        }
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "an index of SHADES"
+)]
 fn shade_of(count: u64, largest: u64) -> usize {
+    let part = float(count.max(1)).ln() / float(largest.max(2)).ln();
     let last = SHADES.len() - 1;
-    let mut limit = largest;
-    let mut shade = last;
-    while shade > 0 && count <= limit / 4 {
-        limit /= 4;
-        shade -= 1;
-    }
-    shade
+    ((part * last as f64).round() as usize).min(last)
 }
 
 fn count_between(interval: &Interval, low: f64, high: f64) -> u64 {

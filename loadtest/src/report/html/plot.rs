@@ -10,7 +10,7 @@ use super::{
 
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 78.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 34.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 42.0;
 

@@ -12,6 +12,13 @@ pub(super) enum Scale {
         /// Value at the end; larger than `from`.
         to: f64,
     },
+    /// Evenly, in seconds, with ticks at round minutes and hours.
+    Time {
+        /// Second at the start.
+        from: f64,
+        /// Second at the end; larger than `from`.
+        to: f64,
+    },
     /// By the logarithm; for durations.
     Logarithmic {
         /// Value at the start, positive.
@@ -39,6 +46,14 @@ impl Scale {
         }
     }
 
+    /// Between two seconds; a range without width gets one of 1.
+    pub(super) fn time(from: f64, to: f64) -> Self {
+        Self::Time {
+            from,
+            to: if to > from { to } else { from + 1.0 },
+        }
+    }
+
     /// Whole decades of nanoseconds around the values, at least one.
     pub(super) fn decades(smallest: f64, largest: f64) -> Self {
         let low = smallest.max(1.0).log10().floor();
@@ -52,7 +67,7 @@ impl Scale {
     /// 0 at the start, 1 at the end; values outside are put on the nearer end.
     pub(super) fn position(self, value: f64) -> f64 {
         let part = match self {
-            Self::Linear { from, to } => (value - from) / (to - from),
+            Self::Linear { from, to } | Self::Time { from, to } => (value - from) / (to - from),
             Self::Logarithmic { from, to } => (value.max(from) / from).ln() / (to / from).ln(),
         };
         part.clamp(0.0, 1.0)
@@ -61,14 +76,8 @@ impl Scale {
     /// Values for ticks: four to ten of them.
     pub(super) fn ticks(self) -> Vec<f64> {
         match self {
-            Self::Linear { from, to } => {
-                let step = round_step(to - from);
-                let first = (from / step).ceil() * step;
-                (0..=12)
-                    .map(|index| first + f64::from(index) * step)
-                    .filter(|tick| *tick <= to + step * 1e-6)
-                    .collect()
-            }
+            Self::Linear { from, to } => evenly(from, to, round_step(to - from)),
+            Self::Time { from, to } => evenly(from, to, round_time(to - from)),
             Self::Logarithmic { from, to } => {
                 let (low, high) = (from.log10().round(), to.log10().round());
                 (0..=20)
@@ -79,6 +88,24 @@ impl Scale {
             }
         }
     }
+}
+
+fn evenly(from: f64, to: f64, step: f64) -> Vec<f64> {
+    let first = (from / step).ceil() * step;
+    (0..=12)
+        .map(|index| first + f64::from(index) * step)
+        .filter(|tick| *tick <= to + step * 1e-6)
+        .collect()
+}
+
+/// A step of seconds, minutes or hours, so that a span has at most eight of them.
+fn round_time(span: f64) -> f64 {
+    const STEPS: [f64; 15] = [
+        1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0,
+        7_200.0, 14_400.0,
+    ];
+    let shorter = STEPS.into_iter().find(|step| span / step <= 8.0);
+    shorter.unwrap_or_else(|| round_step(span / 3_600.0) * 3_600.0)
 }
 
 /// 1, 2 or 5 times a power of ten, so that a span has four to ten steps.
@@ -138,6 +165,15 @@ mod tests {
         let decades = Scale::decades(200_000.0, 1.5e9).ticks();
         assert_eq!(decades.len(), 6);
         assert!((decades[0] - 1e5).abs() < 1.0);
+    }
+
+    #[test]
+    fn an_axis_of_time_has_its_ticks_at_round_minutes() {
+        let ticks = Scale::time(-10.0, 299.0).ticks();
+        assert_eq!(ticks, [0.0, 60.0, 120.0, 180.0, 240.0]);
+        assert_eq!(seconds_label(240.0), "4 min");
+        let day = Scale::time(0.0, 400_000.0).ticks();
+        assert!((3..=10).contains(&day.len()), "{day:?}");
     }
 
     #[test]

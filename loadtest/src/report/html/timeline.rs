@@ -79,14 +79,16 @@ pub(super) fn offered(results: &Results) -> String {
 /// Percentiles of the answers that came in each second, with the generator's lag under them.
 pub(super) fn latency(results: &Results) -> String {
     let seconds = &results.seconds;
+    let lags = || seconds.iter().map(|second| second.own_lag_max_ns);
     let largest = seconds
         .iter()
-        .map(|second| second.response.max_ns)
+        .map(|second| second.response.max_ns.max(second.own_lag_max_ns))
         .max()
         .unwrap_or(0);
     let smallest = seconds
         .iter()
         .filter_map(|second| second.response.quantile(0.5))
+        .chain(lags().filter(|lag| *lag > 0))
         .min();
     let mut plot = Plot::new(
         "plot-latency",
@@ -113,12 +115,6 @@ pub(super) fn latency(results: &Results) -> String {
         "d",
         &over_time(seconds, |second| Some(second.own_lag_max_ns)),
     );
-    let quantile = |interval: &Interval, quantile: f64| {
-        interval
-            .response
-            .quantile(quantile)
-            .map_or_else(|| "–".to_owned(), quantity::duration)
-    };
     let table = table(
         "Response over time, of the answers that came then",
         &[
@@ -134,10 +130,10 @@ pub(super) fn latency(results: &Results) -> String {
         |interval| {
             vec![
                 quantity::count(interval.response.count),
-                quantile(interval, 0.5),
-                quantile(interval, 0.9),
-                quantile(interval, 0.99),
-                quantile(interval, 1.0),
+                response_at(interval, 0.5),
+                response_at(interval, 0.9),
+                response_at(interval, 0.99),
+                response_at(interval, 1.0),
                 quantity::duration(interval.own_lag_max_ns),
             ]
         },
@@ -147,6 +143,11 @@ pub(super) fn latency(results: &Results) -> String {
         "Median and 99th percentile of the answers that came in each second, and the generator's own lag.",
     );
     section("latency", "Response over time", &format!("{figure}{table}"))
+}
+
+fn response_at(interval: &Interval, quantile: f64) -> String {
+    let found = interval.response.quantile(quantile);
+    found.map_or_else(|| "–".to_owned(), quantity::duration)
 }
 
 /// Replicas and waiting, if the target told them; empty otherwise.
@@ -224,7 +225,7 @@ fn time_axis(results: &Results) -> Axis<'static> {
         .map_or(0, |second| second.at_seconds);
     let to = results.seconds.last().map_or(1, |second| second.at_seconds);
     Axis {
-        scale: Scale::between(signed(from), signed(to)),
+        scale: Scale::time(signed(from), signed(to)),
         name: "time since the end of the warm-up",
         label: seconds_label,
     }

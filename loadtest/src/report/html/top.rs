@@ -48,10 +48,14 @@ fn headline(results: &Results) -> (&'static str, String) {
     let label = verdict.outcome.label();
     let first = verdict.findings.first();
     let because = first.map_or_else(String::new, |finding| {
-        format!(
-            ": {} ({}, limit {})",
-            finding.what, finding.number, finding.limit
-        )
+        if finding.what.contains(&finding.limit) {
+            format!(": {} ({})", finding.what, finding.number)
+        } else {
+            format!(
+                ": {} ({}, limit {})",
+                finding.what, finding.number, finding.limit
+            )
+        }
     });
     let sentence = match label {
         "passed" => "Passed: every threshold held, and the measurement is valid".to_owned(),
@@ -135,7 +139,7 @@ fn thresholds(results: &Results) -> String {
             })
             .collect(),
     };
-    table.render()
+    format!("<div class=words>{}</div>", table.render())
 }
 
 /// The five ends, which add up to the schedule.

@@ -22,6 +22,7 @@ mod spelling;
 mod text;
 mod tree;
 mod units;
+pub mod yaml;
 
 use std::{
     path::{Path, PathBuf},
@@ -35,6 +36,7 @@ pub use endpoint_list::load_endpoints;
 pub use networks::{Network, NetworkError, Networks};
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
+pub use register::load_register;
 pub use snapshot::{
     AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
     ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, HeaderPart,

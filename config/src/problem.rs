@@ -108,14 +108,16 @@ impl std::error::Error for Problems {}
 
 /// Line and column of something in a text, both from 1; 0 where unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Place {
-    pub(crate) line: u32,
-    pub(crate) column: u32,
+pub struct Place {
+    /// From 1.
+    pub line: u32,
+    /// In characters, from 1.
+    pub column: u32,
 }
 
 /// Collects what a load finds wrong.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub struct Report {
     file: PathBuf,
     problems: Vec<Problem>,
     left_off: usize,
@@ -124,7 +126,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// For problems of `file` where no other file is named.
-    pub(crate) fn new(file: &Path) -> Self {
+    pub fn new(file: &Path) -> Self {
         Self {
             file: file.to_owned(),
             problems: Vec::new(),
@@ -134,7 +136,7 @@ impl Report {
     }
 
     /// Notes a problem of the config file itself.
-    pub(crate) fn wrong(
+    pub fn wrong(
         &mut self,
         place: Place,
         at: impl Into<String>,
@@ -187,12 +189,15 @@ impl Report {
     }
 
     /// How many problems there are so far; a check that must not build on broken ground compares before and after.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.problems.len() + self.left_off
     }
 
     /// The verdict: what was read with the warnings if nothing is wrong, all problems otherwise.
-    pub(crate) fn finish<T>(
+    /// # Errors
+    ///
+    /// All problems that were noted.
+    pub fn finish<T>(
         mut self,
         read: Option<T>,
         files: Vec<PathBuf>,

@@ -9,7 +9,7 @@ use schleuse_core::{Register, RegisterProblem, Row, register::RowProblem};
 
 use crate::{
     files::{Hash, Sources, explain, hash_of},
-    problem::{Place, Report},
+    problem::{Place, Problems, Report},
     reader::Placed,
     spelling::closest,
     text::decode,
@@ -17,6 +17,27 @@ use crate::{
 };
 
 const COLUMNS: [&str; 3] = ["ars", "name", "bevoelkerung"];
+
+/// Reads a register alone, for a tool that needs no config.
+///
+/// # Errors
+///
+/// Everything that is wrong with the file.
+pub fn load_register(path: &Path) -> Result<Arc<Register>, Problems> {
+    let mut sources = Sources::new(path);
+    let mut report = Report::new(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let place = Placed {
+        value: name.into_owned(),
+        place: Place::default(),
+        at: String::new(),
+    };
+    let read = read_register(&place, &[], &mut sources, &mut report);
+    let (files, _) = sources.finish();
+    report
+        .finish(read, files)
+        .map(|((register, _), _)| register)
+}
 
 /// An old key and the key it became.
 pub(crate) type Alias = Placed<(String, String)>;

@@ -17,7 +17,7 @@ pub(crate) fn closest<'c>(
 }
 
 /// `; did you mean …?` or nothing, to put behind a remedy.
-pub(crate) fn did_you_mean<'c>(
+pub fn did_you_mean<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<String> {

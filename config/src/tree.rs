@@ -19,19 +19,24 @@ const TAB_REMEDY: &str = "indent with spaces";
 
 /// One value of the file.
 #[derive(Debug, Clone)]
-pub(crate) struct Node<'t> {
-    pub(crate) place: Place,
-    pub(crate) value: Value<'t>,
+pub struct Node<'t> {
+    /// Where it begins.
+    pub place: Place,
+    /// What it is.
+    pub value: Value<'t>,
 }
 
 /// What a node is.
 #[derive(Debug, Clone)]
-pub(crate) enum Value<'t> {
-    /// A text; `plain`: written without quotes, so that other tools may take it for something else.
+pub enum Value<'t> {
+    /// A text.
     Scalar {
+        /// As written, without quotes and escapes.
         text: Cow<'t, str>,
+        /// Written without quotes, so that other tools may take it for something else.
         plain: bool,
     },
+    /// A list.
     Sequence(Vec<Node<'t>>),
     /// In the order written; repeated keys are still there.
     Mapping(Vec<(Node<'t>, Node<'t>)>),
@@ -41,7 +46,7 @@ pub(crate) enum Value<'t> {
 
 impl Node<'_> {
     /// Nothing was written: `key:`, `~` or `null`.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
     }
 }
@@ -62,7 +67,7 @@ pub(crate) fn parse<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> 
 }
 
 /// The same, whatever it is; null where there is nothing.
-pub(crate) fn parse_value<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> {
+pub fn parse_value<'t>(text: &'t str, report: &mut Report) -> Option<Node<'t>> {
     let mut options =
         granit_parser::options! { emit_unresolved_aliases: true, disallow_directives: true };
     options.set_emit_comments(false);

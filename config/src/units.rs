@@ -7,18 +7,22 @@ mod rate;
 
 use std::time::Duration;
 
+pub use rate::parse_request_rate;
 pub use rate::spell_rate;
-pub(crate) use rate::{BURST_REQUESTS_MAX, parse_burst, parse_request_rate, spell_decimal};
+pub(crate) use rate::{BURST_REQUESTS_MAX, parse_burst, spell_decimal};
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) wrong: String,
-    pub(crate) remedy: String,
+pub struct Fault {
+    /// What is wrong.
+    pub wrong: String,
+    /// What to write instead.
+    pub remedy: String,
 }
 
 impl Fault {
-    pub(crate) fn new(wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// From two texts.
+    pub fn new(wrong: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             wrong: wrong.into(),
             remedy: remedy.into(),
@@ -35,7 +39,11 @@ const SIZE_UNITS: [(&str, u64); 4] = [
 ];
 
 /// A whole number of `ms`, `s`, `m` or `h`.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, Fault> {
+///
+/// # Errors
+///
+/// What is wrong and what to write instead.
+pub fn parse_duration(text: &str) -> Result<Duration, Fault> {
     let (number, unit) = split_unit(text);
     let Some((_, millis)) = DURATION_UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(duration_fault(text, number, unit));
@@ -59,7 +67,11 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A whole number of `B`, `KiB`, `MiB` or `GiB`.
-pub(crate) fn parse_size(text: &str) -> Result<u64, Fault> {
+///
+/// # Errors
+///
+/// What is wrong and what to write instead.
+pub fn parse_size(text: &str) -> Result<u64, Fault> {
     let (number, unit) = split_unit(text);
     let Some((_, bytes)) = SIZE_UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(size_fault(text, number, unit, ""));
@@ -100,7 +112,11 @@ pub(crate) fn parse_percent(text: &str) -> Result<u64, Fault> {
 }
 
 /// A whole number in plain decimal digits.
-pub(crate) fn parse_integer(text: &str) -> Result<u64, Fault> {
+///
+/// # Errors
+///
+/// What is wrong and what to write instead.
+pub fn parse_integer(text: &str) -> Result<u64, Fault> {
     whole(text).map_err(|fault| {
         fault.unwrap_or_else(|| {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
@@ -121,7 +137,7 @@ pub(crate) fn parse_integer(text: &str) -> Result<u64, Fault> {
 }
 
 /// A text in a message: quoted, invisible characters made visible, cut when long.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     const CHARACTERS_MAX: usize = 60;
     let mut shown: String = text
         .chars()

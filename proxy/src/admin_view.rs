@@ -132,9 +132,9 @@ pub fn status(edge: &Edge, reloader: &Reloader) -> Status {
     }
 }
 
-/// Whether at least one pool has an endpoint that is healthy, not ejected and not taken out.
+/// Whether at least one pool has an endpoint that is healthy, not ejected and not taken out, or can be woken.
 pub fn any_pool_serves(edge: &Edge) -> bool {
     let live = edge.live();
     let mut pools = live.pools.iter();
-    pools.any(|pool| PoolGauges::of_endpoints(pool).endpoints[0] > 0)
+    pools.any(|pool| pool.activation().is_some() || PoolGauges::of_endpoints(pool).endpoints[0] > 0)
 }

@@ -23,7 +23,7 @@ use crate::{
     deadlines::Deadlines,
     edge::Edge,
     log::{self, Level},
-    probe,
+    probe, readiness,
     reload::Reloader,
     socket::Socket,
     sources, systemd,
@@ -73,6 +73,7 @@ impl Service for Control {
         spawn_loop("pool_clock", edge.registry.clock().run(), broken());
         spawn_loop("autoscale", autoscale::run(edge.clone()), broken());
         spawn_loop("probe", probe::run(edge.clone()), broken());
+        spawn_loop("readiness", readiness::run(edge.clone()), broken());
         spawn_loop("sources", sources::run(edge.clone()), broken());
         spawn_loop("watch", watch::run(reloader.clone()), broken());
         // A signal without a handler ends the process, so nobody is told of readiness before both are there.

@@ -38,6 +38,7 @@ pub mod pool_clock;
 pub mod prefetch;
 pub mod probe;
 pub mod provision;
+pub mod readiness;
 pub mod reference;
 pub mod registry;
 pub mod reload;

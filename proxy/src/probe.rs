@@ -82,7 +82,7 @@ pub async fn run(edge: Arc<Edge>) {
 }
 
 /// ±10 %.
-fn jittered(interval: Duration) -> Duration {
+pub fn jittered(interval: Duration) -> Duration {
     let tenth = interval / 10;
     let span = u64::try_from(tenth.as_micros())
         .unwrap_or(u64::MAX)
@@ -104,7 +104,7 @@ impl Probe {
         let Some(health) = &self.config.health else {
             return;
         };
-        let answer = timeout(health.timeout, ask(self.address, health)).await;
+        let answer = timeout(health.timeout, ask(self.address, Some(health))).await;
         if matches!(&answer, Ok(Err(error)) if is_local_shortage(error)) {
             return; // says nothing about the endpoint
         }
@@ -133,9 +133,10 @@ impl Probe {
 }
 
 /// Whether the endpoint accepts a connection and, with a path, answers 200–399.
-async fn ask(address: SocketAddr, health: &Health) -> std::io::Result<bool> {
+pub async fn ask(address: SocketAddr, health: Option<&Health>) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;
-    let Some(path) = &health.path else {
+    let Some((health, path)) = health.and_then(|health| Some((health, health.path.as_ref()?)))
+    else {
         return Ok(true);
     };
     let host = health.host.clone().unwrap_or_else(|| address.to_string());

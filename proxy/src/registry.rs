@@ -4,6 +4,7 @@
 //! A config never holds any of it; a new snapshot finds what is there under the same names. Removing a pool and adding
 //! it again brings its state back as long as somebody still used it, otherwise it starts anew.
 
+mod activation;
 mod endpoints;
 mod held;
 mod pool;
@@ -25,18 +26,28 @@ pub use held::{HeldSlot, HeldStream, Place};
 pub use pool::{Arrived, Pool};
 pub use tenant::{Tenant, TenantRuntime, Terms};
 
-use crate::{metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock, wakes::Wakes};
+use crate::{
+    metrics::Metrics, metrics::ServiceMetrics, pool_clock::PoolClock, readiness::Readiness,
+    wakes::Wakes,
+};
 
 /// Everything that lives across reloads.
 #[derive(Debug)]
 pub struct Registry {
     pools: DashMap<String, Arc<Pool>>,
     services: DashMap<String, Arc<ServiceRuntime>>,
-    clock: Arc<PoolClock>,
-    wakes: Arc<Wakes>,
-    endpoint_numbers: Arc<AtomicU32>,
+    shared: Shared,
     service_numbers: AtomicU32,
     workers: usize,
+}
+
+/// What all pools report to.
+#[derive(Debug, Default)]
+struct Shared {
+    clock: Arc<PoolClock>,
+    wakes: Arc<Wakes>,
+    readiness: Arc<Readiness>,
+    endpoint_numbers: Arc<AtomicU32>,
 }
 
 impl Registry {
@@ -45,9 +56,7 @@ impl Registry {
         Self {
             pools: DashMap::new(),
             services: DashMap::new(),
-            clock: Arc::default(),
-            wakes: Arc::default(),
-            endpoint_numbers: Arc::default(),
+            shared: Shared::default(),
             service_numbers: AtomicU32::new(0),
             workers,
         }
@@ -60,10 +69,7 @@ impl Registry {
 
     /// The runtime of the pool of this name; a new one has no endpoints until it adopts them.
     pub fn pool(&self, config: &Arc<schleuse_config::Pool>) -> Arc<Pool> {
-        let new = || {
-            let numbers = self.endpoint_numbers.clone();
-            Pool::new(config.clone(), self.clock.clone(), numbers, self.workers)
-        };
+        let new = || Pool::new(config.clone(), &self.shared, self.workers);
         let pool = self.pools.entry(config.name.clone());
         pool.or_insert_with(new).clone()
     }
@@ -85,12 +91,17 @@ impl Registry {
 
     /// What looks at the pools when they are due. Without [`PoolClock::run`] nothing happens there by itself.
     pub fn clock(&self) -> Arc<PoolClock> {
-        self.clock.clone()
+        self.shared.clock.clone()
     }
 
     /// The pools that somebody is to decide about at once.
     pub fn wakes(&self) -> &Arc<Wakes> {
-        &self.wakes
+        &self.shared.wakes
+    }
+
+    /// What probes endpoints that were started.
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.shared.readiness
     }
 
     /// Forgets pools and services that no snapshot and no request uses any more.

@@ -216,7 +216,7 @@ impl Supervisor {
         }
         let fresh = match way {
             Some(ScaleWay::Process(template)) => Some(self.processes(pool, template)),
-            Some(ScaleWay::Webhook(receiver)) => self.webhook(config, receiver).await,
+            Some(ScaleWay::Webhook(receiver)) => self.webhook(pool, config, receiver).await,
             Some(ScaleWay::Keda) | None => None,
         };
         if let Some(fresh) = &fresh {
@@ -248,6 +248,7 @@ impl Supervisor {
 
     async fn webhook(
         &mut self,
+        pool: &Arc<Pool>,
         config: &PoolConfig,
         receiver: &Arc<Receiver>,
     ) -> Option<Provisioning> {
@@ -263,10 +264,15 @@ impl Supervisor {
             }
         }
         let tls = self.tls.clone()?;
-        // Nobody reads the events: taken and failed orders are in the log.
         let (events, mut told) = mpsc::channel::<Event>(EVENTS_MAX);
-        self.tasks
-            .spawn(async move { while told.recv().await.is_some() {} });
+        let pool = pool.clone();
+        self.tasks.spawn(async move {
+            while let Some(event) = told.recv().await {
+                if let Event::Failed { attempt, .. } = event {
+                    pool.order_failed(attempt);
+                }
+            }
+        });
         let webhook = Webhook::new(config.name.as_str().into(), receiver.clone(), tls, events);
         Some(Provisioning::Webhook(receiver.clone(), Arc::new(webhook)))
     }

@@ -31,7 +31,7 @@ pub async fn wait<'p, R: Responder>(
             return Poll::Ready(Ok(Err(None)));
         }
         match place.fetch(cx.waker()) {
-            Some(slot) => Poll::Ready(Ok(Ok(slot))),
+            Some(ended) => Poll::Ready(Ok(ended.map_err(Some))),
             None => deadlines.pending(&[Limit::Queue, Limit::Exchange]),
         }
     })

@@ -274,9 +274,9 @@ fn each_refusal_by_a_limit_is_found_in_the_log_with_reason_limit_generation_and_
         ("lang", 503, "wait_expired", "pools.lang.queue.wait_max"),
         (
             "voll",
-            503,
-            "queue_full",
-            "pools.voll.queue.(waiting|bytes)_max",
+            429,
+            "client_waiting",
+            "pools.voll.queue.client_share",
         ),
         ("rate", 429, "tenant_rate", "services.rate.limits.tenant"),
         ("leer", 503, "no_endpoint", "pools.leer.endpoints"),

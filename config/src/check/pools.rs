@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use schleuse_core::{EjectionPolicy, Fraction, HealthPolicy, PoolPolicy, RetryPolicy};
+use schleuse_core::{
+    ActivationPolicy, EjectionPolicy, Fraction, HealthPolicy, PoolPolicy, RetryPolicy,
+};
 
 use super::{
     queue,
@@ -14,7 +16,7 @@ use crate::{
     hosts::{check_host, check_label, check_path},
     problem::{Place, Report},
     reader::{Entry, Placed, Section},
-    snapshot::{Health, Pool, PoolTimeouts},
+    snapshot::{Health, Pool, PoolTimeouts, Scale},
     units::Fault,
 };
 
@@ -72,6 +74,16 @@ pub(super) fn warn_of_unused(
     }
 }
 
+/// How a pool is woken that somebody scales.
+fn activation(scale: &Scale) -> ActivationPolicy {
+    ActivationPolicy {
+        cold_start: scale.policy.cold_start,
+        replicas_max: scale.policy.max,
+        failed_starts_max: scale.policy.failing_starts_max,
+        ..ActivationPolicy::default()
+    }
+}
+
 fn read_pool(
     entry: Entry<'_, '_>,
     held_bytes_max: u64,
@@ -101,6 +113,7 @@ fn read_pool(
     let (queue, wait_max) = queue::read(&section, held_bytes_max, report);
     let policy = PoolPolicy {
         concurrency,
+        activation: scale.as_ref().map(activation),
         streams_max: section.integer("streams_max", report),
         slow_start: section.duration("slow_start", report),
         ejection: read_ejection(&section, report),

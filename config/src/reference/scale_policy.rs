@@ -5,9 +5,9 @@ use super::{DAY, DefaultValue, Duration, HOUR, KeyDoc, Kind, MILLISECOND, key};
 pub(super) const KEYS: &[KeyDoc] = &[
     key(
         "pools.NAME.scale.min",
-        Kind::Integer(1, 10_000),
+        Kind::Integer(0, 10_000),
         DefaultValue::Value("1"),
-        "Replicas that are always there.",
+        "Replicas that are always there. With 0 an idle pool sleeps, and its first request wakes it and waits.",
         "2",
     ),
     key(
@@ -35,7 +35,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "pools.NAME.scale.cold_start",
         Kind::Duration(MILLISECOND, HOUR),
         DefaultValue::Value("10s"),
-        "From the order of a replica until it serves, until that is learnt.",
+        "From the order of a replica until it serves, until that is learnt. Requests wait for a pool that sleeps as long as three of these, at least 10 s and never longer than `queue.wait_max`.",
         "5s",
     ),
     key(

@@ -13,7 +13,11 @@ const TIMES: [(&str, f64); 3] = [("s", 1.0), ("min", 60.0), ("h", 3600.0)];
 pub(crate) const BURST_REQUESTS_MAX: u32 = 1_000_000;
 
 /// A number, `/` and `s`, `min` or `h`; in requests per second.
-pub(crate) fn parse_request_rate(text: &str) -> Result<f64, Fault> {
+///
+/// # Errors
+///
+/// What is wrong and what to write instead.
+pub fn parse_request_rate(text: &str) -> Result<f64, Fault> {
     let Some((number, time)) = text.split_once('/') else {
         return Err(rate_fault(text));
     };

@@ -15,10 +15,16 @@ pub fn duration(nanoseconds: u64) -> String {
         }
         _ => {
             let (minutes, rest) = (nanoseconds / MINUTE, nanoseconds % MINUTE / 1_000_000_000);
-            if minutes >= 120 {
-                format!("{} h {} min", minutes / 60, minutes % 60)
+            let (hours, minutes) = if minutes >= 120 {
+                (minutes / 60, minutes % 60)
             } else {
-                format!("{minutes} min {rest} s")
+                (0, minutes)
+            };
+            match (hours, minutes, rest) {
+                (0, _, 0) => format!("{minutes} min"),
+                (0, _, _) => format!("{minutes} min {rest} s"),
+                (_, 0, _) => format!("{hours} h"),
+                _ => format!("{hours} h {minutes} min"),
             }
         }
     }
@@ -147,7 +153,10 @@ mod tests {
             (1_250_000, "1.25 ms"),
             (412_000_000, "412 ms"),
             (14_700_000_000, "14.7 s"),
+            (99_500_000_000, "99.5 s"),
+            (300_000_000_000, "5 min"),
             (125_000_000_000, "2 min 5 s"),
+            (7_200_000_000_000, "2 h"),
             (7_260_000_000_000, "2 h 1 min"),
         ] {
             assert_eq!(duration(nanoseconds), text);

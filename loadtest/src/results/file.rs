@@ -227,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_schema_is_the_one_that_results_follow() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/result.schema.json");
+        let text = format!("{:#}\n", schema());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+        assert!(
+            fs::read_to_string(&path).unwrap() == text,
+            "docs/result.schema.json is old; UPDATE_DOCS=1 cargo test -p launchday schema writes it"
+        );
+    }
+
+    #[test]
     fn a_saved_result_has_the_fields_of_the_schema() {
         let schema = schema();
         let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,8 @@ pub struct EndpointView {
     pub latency: Option<Duration>,
     /// By active probes; true when the pool has none.
     pub healthy: bool,
+    /// Of a pool that is scaled, and has not answered a probe yet: it takes nothing.
+    pub starting: bool,
     /// Left out by passive ejection until then; none: it is not.
     pub ejected_until: Option<Timestamp>,
     /// The operator's wish.
@@ -80,6 +82,8 @@ pub(crate) struct Endpoint {
     pub(crate) tag: u64,
     pub(crate) mode: Mode,
     pub(crate) health: Health,
+    /// See [`EndpointView::starting`].
+    pub(crate) starting: bool,
     pub(crate) ejection: Ejection,
     pub(crate) in_flight: u32,
     pub(crate) streams: u32,
@@ -101,6 +105,7 @@ impl Endpoint {
             tag: endpoint_tag(address),
             mode: Mode::Ready,
             health: Health::default(),
+            starting: false,
             ejection: Ejection::default(),
             in_flight: 0,
             streams: 0,
@@ -119,9 +124,14 @@ impl Endpoint {
         self.mode == Mode::Ready && self.sound(now)
     }
 
+    /// Whether new requests may go here when nobody is usable.
+    pub(crate) fn serves(&self) -> bool {
+        self.mode == Mode::Ready && !self.starting
+    }
+
     /// Whether nothing but the operator's wish speaks against it.
     pub(crate) fn sound(&self, now: Timestamp) -> bool {
-        self.health.healthy() && self.ejection.until(now).is_none()
+        !self.starting && self.health.healthy() && self.ejection.until(now).is_none()
     }
 
     pub(crate) fn seats(&self, policy: &PoolPolicy, now: Timestamp) -> u32 {
@@ -208,6 +218,7 @@ impl Endpoint {
             streams: self.streams,
             latency: self.latency.duration(now),
             healthy: self.health.healthy(),
+            starting: self.starting,
             ejected_until: self.ejection.until(now),
             mode: self.mode,
             since: self.since,

@@ -12,8 +12,10 @@
 //! `slow_start`; [`affinity`] is how a session finds its endpoint again. Whose turn it is when a seat comes free: `queue`;
 //! how often a tenant may ask: [`rate`]; this process's part of a limit: `fraction`.
 //!
-//! How many replicas a pool should have: [`scale`].
+//! How a pool that sleeps is woken, and what those who wait are told meanwhile: [`activation`]. How many replicas a pool
+//! should have: [`scale`].
 
+pub mod activation;
 pub mod affinity;
 mod balance;
 pub mod ejection;
@@ -41,6 +43,9 @@ pub mod slug;
 pub mod time;
 mod window;
 
+pub use activation::{
+    ActivationPolicy, ActivationView, ColdStart, PoolPhase, WakeFailure, WakeNews,
+};
 pub use ejection::EjectionPolicy;
 pub use endpoint::{EndpointId, EndpointView, Mode};
 pub use fraction::Fraction;

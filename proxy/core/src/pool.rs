@@ -19,11 +19,13 @@ mod demand;
 mod endpoints;
 pub(crate) mod event;
 pub(crate) mod policy;
+mod waking;
 
 use std::{net::SocketAddr, ops::Range, time::Duration};
 
 use crate::{
     Timestamp,
+    activation::Activation,
     endpoint::{EndpointId, EndpointView, Mode},
     health::HealthChange,
     queue::{
@@ -54,6 +56,9 @@ pub struct PoolState<R> {
     budget: RetryBudget,
     totals: PoolTotals,
     demand: Demand,
+    activation: Activation,
+    /// Next place of the queue to look at for those who cannot wait for the next attempt to start the pool.
+    sweep: Option<u32>,
 }
 
 impl<R> Default for PoolState<R> {
@@ -64,6 +69,8 @@ impl<R> Default for PoolState<R> {
             budget: RetryBudget::default(),
             totals: PoolTotals::default(),
             demand: Demand::default(),
+            activation: Activation::default(),
+            sweep: None,
         }
     }
 }
@@ -83,6 +90,7 @@ impl<R: SharedRate> PoolState<R> {
     pub fn set_endpoints(&mut self, policy: &PoolPolicy, addresses: &[SocketAddr], now: Timestamp) {
         self.endpoints.replace(policy, addresses, now);
         self.queue.set_fair_by(policy.queue.fair_by, now);
+        self.follow_endpoints(policy, now);
     }
 
     /// Gives a free seat to the one whose turn it is; none: nobody is left who could have one.
@@ -134,6 +142,9 @@ impl<R: SharedRate> PoolState<R> {
         self.totals.departed += 1;
         self.demand.seat_freed(now);
         self.endpoints.depart(policy, slot.endpoint, outcome, now);
+        if policy.activation.is_some() && outcome == Outcome::Failed(Failure::Connect) {
+            self.follow_endpoints(policy, now);
+        }
         let seats = self.endpoints.seats(policy, now);
         self.queue.finish(slot.run, true, seats, now);
     }
@@ -177,13 +188,22 @@ impl<R: SharedRate> PoolState<R> {
     /// Charges those in flight that run longer than they were charged for. Every 250 ms while somebody waits, as
     /// [`due`](Self::due) asks for; costs a few nanoseconds per request in flight.
     pub fn tick(&mut self, policy: &PoolPolicy, now: Timestamp) {
+        self.follow_time(policy, now);
         let seats = self.endpoints.seats(policy, now);
         self.queue.correct(seats, now);
     }
 
     /// When to [`tick`](Self::tick) and [`dispatch`](Self::dispatch) though nothing happens: a rate lets one through, a
-    /// ramp gives a seat, an ejection ends, a correction is due. None: nobody waits.
+    /// ramp gives a seat, an ejection ends, a correction is due, an attempt to wake the pool or the pause after one has
+    /// had its time. None: nobody waits, and the pool is not being woken.
     pub fn due(&self, policy: &PoolPolicy, now: Timestamp) -> Option<Timestamp> {
+        let activation = policy.activation.as_ref();
+        let woken = activation.and_then(|policy| self.activation.due(policy));
+        let queue = self.queue_due(policy, now);
+        woken.into_iter().chain(queue).min()
+    }
+
+    fn queue_due(&self, policy: &PoolPolicy, now: Timestamp) -> Option<Timestamp> {
         let due = self.queue.due()?;
         if !self.queue.ready() {
             return Some(due);
@@ -236,7 +256,11 @@ impl<R: SharedRate> PoolState<R> {
         if !policy.probed {
             return None; // a late probe of a pool that is no longer probed
         }
-        self.endpoints.probed(policy, endpoint, ok, now)
+        let change = self.endpoints.probed(policy, endpoint, ok, now);
+        if change.is_some() {
+            self.follow_endpoints(policy, now);
+        }
+        change
     }
 
     /// The operator's wish for one endpoint; false: there is no such endpoint.
@@ -244,7 +268,9 @@ impl<R: SharedRate> PoolState<R> {
     /// Back to [`Mode::Ready`], what failed before counts no longer: the operator knows better. An endpoint that was
     /// idle meanwhile comes back on the ramp; one that is still at work is warm.
     pub fn set_mode(&mut self, address: SocketAddr, mode: Mode, now: Timestamp) -> bool {
-        self.endpoints.set_mode(address, mode, now)
+        let known = self.endpoints.set_mode(address, mode, now);
+        self.note_serving(now); // who waits wakes the pool with the next tick
+        known
     }
 
     /// The endpoint at this address, while it is in the list.

@@ -120,6 +120,12 @@ pub enum Refusal {
     /// All streams that the endpoints may have (WebSocket, events, gRPC) are open.
     #[error("all streams to the backend are in use")]
     StreamsFull,
+    /// The pool is asleep, is being woken, and will not be ready within the time that a request may wait.
+    #[error("the backend is being started and is not ready yet")]
+    Starting,
+    /// The pool is asleep, and the last attempt to wake it failed.
+    #[error("the backend could not be started")]
+    StartFailed,
 }
 
 /// Seats come free within a service time; a second is the least that the field can say.
@@ -156,7 +162,9 @@ impl Refusal {
             | Self::WaitTooLong
             | Self::WaitExpired
             | Self::Overloaded
-            | Self::StreamsFull => 503,
+            | Self::StreamsFull
+            | Self::Starting
+            | Self::StartFailed => 503,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::UpstreamIdleTimeout
@@ -203,6 +211,8 @@ impl Refusal {
             Self::WaitExpired => "wait_expired",
             Self::Overloaded => "overloaded",
             Self::StreamsFull => "streams_full",
+            Self::Starting => "starting",
+            Self::StartFailed => "start_failed",
         }
     }
 
@@ -222,7 +232,9 @@ impl Refusal {
             | Self::WaitTooLong
             | Self::WaitExpired
             | Self::Overloaded
-            | Self::StreamsFull => Some(ABSENT_RETRY_AFTER),
+            | Self::StreamsFull
+            | Self::Starting
+            | Self::StartFailed => Some(ABSENT_RETRY_AFTER),
             _ => None,
         }
     }
@@ -232,7 +244,7 @@ impl Refusal {
 mod tests {
     use super::*;
 
-    pub(super) const ALL: [Refusal; 36] = [
+    pub(super) const ALL: [Refusal; 38] = [
         Refusal::BadRequest("bad_chunk", 400),
         Refusal::BadPath,
         Refusal::RepeatedKey,
@@ -269,6 +281,8 @@ mod tests {
         Refusal::WaitExpired,
         Refusal::Overloaded,
         Refusal::StreamsFull,
+        Refusal::Starting,
+        Refusal::StartFailed,
     ];
 
     #[test]

@@ -1,6 +1,6 @@
 //! Pools as operators ask for them: seats, queue, endpoints, and what became of the requests.
 
-use schleuse_core::{FairBy, Mode, PoolPolicy, QueuePolicy, Timestamp};
+use schleuse_core::{ActivationView, FairBy, Mode, PoolPhase, PoolPolicy, QueuePolicy, Timestamp};
 use serde::Serialize;
 
 use super::{
@@ -42,6 +42,8 @@ pub(super) struct PoolView {
     /// Where the endpoints come from; none: from the config.
     source: Option<SourceStatus>,
     /// None: nobody decides how many endpoints there should be, or not yet.
+    /// None: nobody starts endpoints for it.
+    activation: Option<ActivationStatus>,
     scale: Option<ScaleView>,
     endpoints: Vec<EndpointStatus>,
 }
@@ -93,11 +95,43 @@ fn spell(fair_by: FairBy) -> &'static str {
     }
 }
 
+/// Whether it sleeps, wakes or serves.
+#[derive(Debug, Serialize)]
+struct ActivationStatus {
+    phase: &'static str,
+    /// Why the last attempt to wake it failed, until the next one.
+    why: Option<&'static str>,
+    wakes: u64,
+    failed_starts: u64,
+    /// More starts would fail too.
+    failing: bool,
+    /// Until an endpoint will probably serve.
+    ready_in_ms: f64,
+}
+
+impl From<ActivationView> for ActivationStatus {
+    fn from(view: ActivationView) -> Self {
+        Self {
+            phase: view.phase.label(),
+            why: match view.phase {
+                PoolPhase::Failed { why, .. } => Some(why.label()),
+                _ => None,
+            },
+            wakes: view.wakes,
+            failed_starts: view.failed_starts,
+            failing: view.failing,
+            ready_in_ms: millis(view.ready_in),
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct EndpointStatus {
     address: String,
     mode: &'static str,
     healthy: bool,
+    /// Takes nothing before it has answered a probe.
+    starting: bool,
     /// Taken out for failing answers.
     ejected: bool,
     /// Gone from the config, still busy.
@@ -164,6 +198,7 @@ fn describe(edge: &Edge, pool: &Pool, policy: &PoolPolicy) -> PoolView {
             age_seconds: status.age.as_secs_f64(),
             problem: status.problem,
         }),
+        activation: pool.activation().map(<_>::from),
         scale: edge.autoscale.shown(pool.name()).map(<_>::from),
         endpoints: endpoints(pool, now),
     }
@@ -179,6 +214,7 @@ fn endpoints(pool: &Pool, now: Timestamp) -> Vec<EndpointStatus> {
             Mode::Maintenance => "maintenance",
         },
         healthy: view.healthy,
+        starting: view.starting,
         ejected: view.ejected_until.is_some_and(|until| until > now),
         leaving: !view.listed,
         in_flight: view.in_flight,

@@ -156,12 +156,16 @@ impl Autoscaler {
         if may_rest && is_served && entry.scaled.rests(&sample) {
             return None;
         }
+        let is_first = entry.logged_at.is_none();
         let decided = entry.scaled.decide(policy, sample, 0, now);
         self.edge.signals.publish(pool.name(), decided.signal, now);
         self.has_started |= decided.has_started;
         let record = Record::new(policy, &decided.evidence, &decided.decision);
         entry.log(pool.name(), &decided, &record, now);
         let shown = entry.scaled.shown(record, now);
+        if let Some(cold_start) = shown.cold_start.filter(|_| decided.has_started || is_first) {
+            pool.learn_cold_start(cold_start);
+        }
         self.edge.autoscale.show(pool.name(), shown);
         if is_served && !decided.changed() {
             return None;
@@ -169,6 +173,7 @@ impl Autoscaler {
         entry.ordered = number;
         let offered = offered?;
         self.attempts += 1;
+        pool.note_order(self.attempts);
         Some(Due::new(&decided, self.attempts, offered))
     }
 

@@ -40,7 +40,7 @@ impl Endpoint {
         let ejected = view.ejected_until.is_some_and(|until| until > now);
         view.listed.then_some(Self {
             address: view.address,
-            serves: view.mode == Mode::Ready && view.healthy && !ejected,
+            serves: view.mode == Mode::Ready && view.healthy && !view.starting && !ejected,
             seats: view.seats,
         })
     }

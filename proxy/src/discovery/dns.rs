@@ -1,7 +1,7 @@
 //! Endpoints from a name server: A and AAAA records with a port of the config, or SRV records with their own.
 //!
 //! Asked again when the TTL is over. NOERROR is an answer, with or without records; everything else (time-out, SERVFAIL,
-//! NXDOMAIN, a packet that cannot be read) is none. Many names have no AAAA records and servers that fail to say so: a
+//! NXDOMAIN, a packet that cannot be read, a server that only names others) is none. Many names have no AAAA records and servers that fail to say so: a
 //! failure of one address family is forgiven where the other one answered with records and the failing one had none
 //! before.
 
@@ -230,9 +230,15 @@ fn with_port(found: &Answer<IpAddr>, port: u16) -> Answer<SocketAddr> {
 
 type Asked = Result<Answer<IpAddr>, String>;
 
-/// Both address families together; each with whether its last answer had records.
+/// Both address families together; each with whether its last answer had records. The absence of one family need not be
+/// looked at sooner than the records of the other.
 fn merge((ipv4, ipv4_had): (Asked, bool), (ipv6, ipv6_had): (Asked, bool)) -> Asked {
     match (ipv4, ipv6) {
+        (Ok(answer), Ok(none)) | (Ok(none), Ok(answer))
+            if none.records.is_empty() && !answer.records.is_empty() =>
+        {
+            Ok(answer)
+        }
         (Ok(ipv4), Ok(ipv6)) => Ok(ipv4.join(ipv6)),
         (Ok(answer), Err(_)) if !ipv6_had && !answer.records.is_empty() => Ok(answer),
         (Err(_), Ok(answer)) if !ipv4_had && !answer.records.is_empty() => Ok(answer),
@@ -273,19 +279,23 @@ async fn look_up<T>(
     whole.set_fqdn(true);
     match resolver.lookup(whole, kind).await {
         Ok(found) => {
-            let ttl = found.answers().iter().map(|record| record.ttl).min();
+            let answers = found.answers().iter();
+            let ttl = answers.clone().map(|record| record.ttl).min();
+            let records: Vec<_> = answers.filter_map(|record| read(&record.data)).collect();
+            if records.is_empty() {
+                return Err(broken(&"the answer holds something else"));
+            }
             Ok(Answer {
-                records: found
-                    .answers()
-                    .iter()
-                    .filter_map(|record| read(&record.data))
-                    .collect(),
+                records,
                 ttl: Duration::from_secs(ttl.unwrap_or_default().into()),
             })
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(none)))
             if none.response_code == ResponseCode::NoError =>
         {
+            if none.ns.is_some() && none.soa.is_none() {
+                return Err(broken(&"the server knows nothing of it")); // a referral: RFC 2308 §2.2
+            }
             let ttl = Duration::from_secs(none.negative_ttl.unwrap_or_default().into());
             Ok(Answer {
                 records: Vec::new(),
@@ -320,6 +330,17 @@ mod tests {
         assert_eq!(merge((failed(), false), (none.clone(), false)), failed());
         assert_eq!(merge((failed(), false), (failed(), false)), failed());
         assert_eq!(merge((none.clone(), true), (none.clone(), true)), none);
+    }
+
+    #[test]
+    fn the_absence_of_one_address_family_is_asked_for_no_sooner_than_the_other_one_is_over() {
+        let one = Ok(found(&["10.0.0.1"]));
+        let none = Ok(Answer {
+            records: Vec::new(),
+            ttl: Duration::ZERO,
+        });
+        assert_eq!(merge((one.clone(), true), (none.clone(), false)), one);
+        assert_eq!(merge((none, false), (one.clone(), true)), one);
     }
 
     #[test]

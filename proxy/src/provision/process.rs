@@ -1,9 +1,9 @@
 //! Replicas as processes of this machine.
 //!
 //! One task per pool keeps the number of replicas at what the newest order says. What crashes is started again after a
-//! pause that grows with each crash; while a pool's replicas crash, one is tried at a time, so that a broken program
-//! never costs more than one start per pause. A changed command replaces replicas one by one: an old one goes when a
-//! new one listens.
+//! pause that grows with each crash; until one of them listens again, and in a loop of crashes until that has lasted, one
+//! is tried at a time, so that a broken program never costs more than one start per pause. A changed command replaces
+//! replicas one by one: an old one goes when a new one listens.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -136,9 +136,14 @@ struct Keeper {
 
 impl Keeper {
     async fn run(mut self, mut listens: mpsc::Receiver<u32>, mut ends: mpsc::Receiver<Ended>) {
+        let mut template = self.wanted.borrow().template.clone();
         loop {
             let mut wanted = self.wanted.borrow_and_update().clone();
             wanted.stopping |= self.abandoned;
+            if template != wanted.template {
+                template = wanted.template.clone();
+                self.crashes = Crashes::default(); // what crashed was another program
+            }
             self.acknowledge(&wanted).await;
             self.reconcile(&wanted).await;
             if wanted.stopping && self.replicas.is_empty() {
@@ -175,7 +180,8 @@ impl Keeper {
         let missing = desired.saturating_sub(self.count(is_fresh));
         let starting = self.count(|known| is_fresh(known) && !known.listens);
         let attempt = order.map_or(0, |order| order.attempt);
-        for _ in 0..self.crashes.starts_allowed(missing, starting) {
+        let allowed = self.crashes.starts_allowed(missing, starting, clock::now());
+        for _ in 0..allowed {
             self.start(&wanted.template, attempt).await;
         }
     }
@@ -318,10 +324,7 @@ struct Crashes {
 
 impl Crashes {
     fn note_crash(&mut self, now: Timestamp) {
-        if self
-            .stable_since
-            .is_some_and(|since| now - since >= STABLE_AFTER)
-        {
+        if self.is_stable(now) {
             self.count = 0;
         }
         self.stable_since = None;
@@ -335,13 +338,25 @@ impl Crashes {
         self.stable_since.get_or_insert(now);
     }
 
+    fn is_stable(&self, now: Timestamp) -> bool {
+        self.stable_since
+            .is_some_and(|since| now - since >= STABLE_AFTER)
+    }
+
     /// How many of the missing replicas may be started now, while so many are starting.
-    fn starts_allowed(&self, missing: usize, starting: usize) -> usize {
-        match (self.retry_at, self.count) {
-            (Some(_), _) => 0,
-            (None, 0) => missing,
-            (None, _) if starting > 0 => 0,
-            (None, _) => missing.min(1),
+    fn starts_allowed(&self, missing: usize, starting: usize, now: Timestamp) -> usize {
+        if self.retry_at.is_some() {
+            return 0;
+        }
+        let is_over = if self.count >= LOOP_CRASHES {
+            self.is_stable(now)
+        } else {
+            self.count == 0 || self.stable_since.is_some()
+        };
+        match (is_over, starting) {
+            (true, _) => missing,
+            (false, 0) => missing.min(1),
+            (false, _) => 0,
         }
     }
 }
@@ -400,15 +415,27 @@ mod tests {
     #[test]
     fn a_crashing_program_is_started_one_at_a_time() {
         let mut crashes = Crashes::default();
-        assert_eq!(crashes.starts_allowed(10, 0), 10);
+        assert_eq!(crashes.starts_allowed(10, 0, START), 10);
         crashes.note_crash(START);
-        assert_eq!(crashes.starts_allowed(10, 0), 0, "the pause is not over");
+        let none = crashes.starts_allowed(10, 0, START);
+        assert_eq!(none, 0, "the pause is not over");
         crashes.retry_at = None;
-        assert_eq!(crashes.starts_allowed(10, 0), 1);
-        assert_eq!(
-            crashes.starts_allowed(9, 1),
-            0,
-            "that one has to listen first"
-        );
+        assert_eq!(crashes.starts_allowed(10, 0, START), 1);
+        let none = crashes.starts_allowed(9, 1, START);
+        assert_eq!(none, 0, "that one has to listen first");
+    }
+
+    #[test]
+    fn one_crash_makes_no_ladder_of_a_later_step_but_a_loop_does_until_it_is_over() {
+        let mut crashes = Crashes::default();
+        crash(&mut crashes, START);
+        crashes.note_listening(START);
+        assert_eq!(crashes.starts_allowed(40, 0, START), 40);
+        for _ in 1..LOOP_CRASHES {
+            crash(&mut crashes, START);
+        }
+        crashes.note_listening(START);
+        assert_eq!(crashes.starts_allowed(40, 0, START), 1);
+        assert_eq!(crashes.starts_allowed(40, 0, START + STABLE_AFTER), 40);
     }
 }

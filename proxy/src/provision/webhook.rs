@@ -261,3 +261,88 @@ impl Sender {
         log::event(Level::Warn, "webhook_failed", &fields);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    fn order(attempt: u64) -> Order {
+        Order {
+            attempt,
+            desired: 1,
+            current: 0,
+            reasons: vec!["floor"],
+            idempotency_key: format!("key-{attempt}"),
+        }
+    }
+
+    async fn webhook() -> (TcpListener, Webhook, mpsc::Receiver<Event>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let receiver = Receiver {
+            tls: false,
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            target: "/".to_owned(),
+            secret: schleuse_config::WebhookSecret([7; 32].into()),
+            timeout: Duration::from_mins(1),
+        };
+        let (events, told) = mpsc::channel(8);
+        let tls = Arc::new(system_authorities().unwrap());
+        let webhook = Webhook::new("any".into(), Arc::new(receiver), tls, events);
+        (listener, webhook, told)
+    }
+
+    /// The next order that comes, and its connection, unanswered.
+    async fn received(listener: &TcpListener) -> (String, TcpStream) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut text = Vec::new();
+        // The body is the last thing and an object without objects in it.
+        while text.last() != Some(&b'}') {
+            assert_ne!(stream.read_buf(&mut text).await.unwrap(), 0);
+        }
+        (String::from_utf8(text).unwrap(), stream)
+    }
+
+    async fn answer(mut stream: TcpStream, status: &str) {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_the_orders_that_came_meanwhile_only_the_newest_is_sent() {
+        let (listener, webhook, mut told) = webhook().await;
+        webhook.scale(order(1));
+        let (first, stream) = received(&listener).await;
+        assert!(first.contains("idempotency-key: key-1\r\n"), "{first}");
+        (2..=5).for_each(|attempt| webhook.scale(order(attempt)));
+        answer(stream, "503 Service Unavailable").await;
+        let failed = told.recv().await;
+        assert!(
+            matches!(&failed, Some(Event::Failed { attempt: 1, why }) if why == "answered 503"),
+            "{failed:?}"
+        );
+        let (next, stream) = received(&listener).await;
+        assert!(next.contains("idempotency-key: key-5\r\n"), "{next}");
+        answer(stream, "204 No Content").await;
+        let taken = told.recv().await;
+        assert!(
+            matches!(taken, Some(Event::Acknowledged { attempt: 5 })),
+            "{taken:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_attempt_under_way_ends_with_the_stop() {
+        let (listener, webhook, mut told) = webhook().await;
+        webhook.scale(order(1));
+        let (_order, mut stream) = received(&listener).await;
+        webhook.stop();
+        assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
+        assert!(told.recv().await.is_none());
+    }
+}

@@ -47,11 +47,11 @@ impl<'p> Place<'p> {
         self.until
     }
 
-    /// The seat, when it was granted; otherwise `waker` is woken once it is.
-    pub fn fetch(&mut self, waker: &Waker) -> Option<HeldSlot<'p>> {
-        let granted = self.pool.guarded.lock().waiters.fetch(self.key, waker)?;
+    /// The seat, when it was granted, or why there will be none; before that `waker` is woken once it is known.
+    pub fn fetch(&mut self, waker: &Waker) -> Option<Result<HeldSlot<'p>, Refused>> {
+        let ended = self.pool.guarded.lock().waiters.fetch(self.key, waker)?;
         self.ended = true;
-        Some(HeldSlot::new(self.pool, granted))
+        Some(ended.map(|granted| HeldSlot::new(self.pool, granted)))
     }
 
     /// It has waited too long: why it gets no seat, or the seat that came at the last moment.
@@ -63,8 +63,8 @@ impl<'p> Place<'p> {
         let (pool, now) = (self.pool, clock::now());
         self.ended = true;
         pool.event(now, |guarded| {
-            if let Some(granted) = guarded.waiters.leave(self.key) {
-                return Ok(HeldSlot::new(pool, granted));
+            if let Some(ended) = guarded.waiters.leave(self.key) {
+                return ended.map(|granted| HeldSlot::new(pool, granted));
             }
             let Guarded { state, config, .. } = guarded;
             let refused = state.leave(&config.policy, self.ticket, now, Leave::Expired);
@@ -80,8 +80,10 @@ impl Drop for Place<'_> {
         }
         let now = clock::recent();
         self.pool.event(now, |guarded| {
-            if let Some(granted) = guarded.waiters.leave(self.key) {
-                return guarded.depart(granted.slot, Outcome::Abandoned, now);
+            match guarded.waiters.leave(self.key) {
+                Some(Ok(granted)) => return guarded.depart(granted.slot, Outcome::Abandoned, now),
+                Some(Err(_)) => return,
+                None => {}
             }
             let Guarded { state, config, .. } = guarded;
             let _ = state.leave(&config.policy, self.ticket, now, Leave::Gone);

@@ -11,14 +11,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
     task::Waker,
 };
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use schleuse_config::Pool as PoolConfig;
+use schleuse_config::{Health, Pool as PoolConfig};
 use schleuse_core::{
     Admission, Arrival, EndpointId, FlowKey, FlowView, Grant, HealthChange, Mode, Outcome,
     PoolState, PoolTotals, QueueView, Refusal, Refused, Retry, Slot, Timestamp, Waiting,
@@ -27,13 +27,15 @@ use schleuse_core::{
 use smallvec::SmallVec;
 
 use super::{
+    Shared,
+    activation::Ordered,
     held::{HeldSlot, Place, plain},
     tenant::Tenant,
     waiters::{Granted, Waiters},
 };
 use crate::{
-    clock, discovery::found::Found, pool_clock::PoolClock, reference, sight::counts::PoolCounts,
-    upstream::limit::EndpointConnections,
+    clock, discovery::found::Found, pool_clock::PoolClock, readiness::Readiness, reference,
+    sight::counts::PoolCounts, upstream::limit::EndpointConnections, wakes::Wakes,
 };
 
 /// Flows that are looked at in one go, some 20 ns each.
@@ -45,15 +47,16 @@ pub struct Pool {
     name: String,
     /// Its counters start here.
     pub(super) born: Timestamp,
-    pub(super) starts_failed: AtomicU64,
     /// What happened since the start.
     pub counts: PoolCounts,
     /// What its source of endpoints said; locked before `guarded`.
     pub(super) found: Found,
     pub(super) guarded: Mutex<Guarded>,
     clock: Arc<PoolClock>,
-    /// For the pool clock's list, which keeps no pool alive.
-    itself: Weak<Self>,
+    pub(super) wakes: Arc<Wakes>,
+    pub(super) readiness: Arc<Readiness>,
+    /// For lists of pools that keep none alive.
+    pub(super) itself: Weak<Self>,
     endpoint_numbers: Arc<AtomicU32>,
     workers: usize,
 }
@@ -66,10 +69,12 @@ pub(super) struct Guarded {
     connections: FxHashMap<EndpointId, Arc<EndpointConnections>>,
     /// When the pool clock looks next.
     armed: Option<Timestamp>,
+    /// The last one.
+    pub(super) ordered: Ordered,
 }
 
 /// Whom to wake once the lock is given back.
-type Wakers = SmallVec<[Waker; 4]>;
+pub(super) type Wakers = SmallVec<[Waker; 4]>;
 
 /// The answer to an arrival.
 #[derive(Debug)]
@@ -84,16 +89,10 @@ pub enum Arrived<'p> {
 
 impl Pool {
     /// Without endpoints yet.
-    pub(super) fn new(
-        config: Arc<PoolConfig>,
-        clock: Arc<PoolClock>,
-        endpoint_numbers: Arc<AtomicU32>,
-        workers: usize,
-    ) -> Arc<Self> {
+    pub(super) fn new(config: Arc<PoolConfig>, shared: &Shared, workers: usize) -> Arc<Self> {
         Arc::new_cyclic(|itself| Self {
             name: config.name.clone(),
             born: clock::now(),
-            starts_failed: AtomicU64::new(0),
             counts: PoolCounts::default(),
             found: Found::default(),
             guarded: Mutex::new(Guarded {
@@ -102,10 +101,13 @@ impl Pool {
                 waiters: Waiters::default(),
                 connections: FxHashMap::default(),
                 armed: None,
+                ordered: Ordered::default(),
             }),
-            clock,
+            clock: shared.clock.clone(),
+            wakes: shared.wakes.clone(),
+            readiness: shared.readiness.clone(),
             itself: itself.clone(),
-            endpoint_numbers,
+            endpoint_numbers: shared.endpoint_numbers.clone(),
             workers,
         })
     }
@@ -119,10 +121,13 @@ impl Pool {
     pub(super) fn event<T>(&self, now: Timestamp, change: impl FnOnce(&mut Guarded) -> T) -> T {
         let mut guarded = self.guarded.lock();
         let value = change(&mut guarded);
-        if guarded.waiters.none_waiting() {
+        let stirs = guarded.state.stirs();
+        if guarded.waiters.none_waiting() && !stirs {
             return value;
         }
-        let woken = guarded.dispatch(now);
+        let mut woken = Wakers::new();
+        let stir = stirs.then(|| guarded.settle(now, &mut woken));
+        guarded.dispatch(now, &mut woken);
         let alarm = guarded.alarm(now);
         drop(guarded);
         for waker in woken {
@@ -130,6 +135,9 @@ impl Pool {
         }
         if let Some(at) = alarm {
             self.clock.arm(at, self.itself.clone());
+        }
+        if let Some(stir) = stir {
+            self.act(stir);
         }
         value
     }
@@ -301,6 +309,11 @@ impl Pool {
         }
     }
 
+    /// How its endpoints are probed; none: whether they take connections.
+    pub fn health(&self) -> Option<Health> {
+        self.guarded.lock().config.health.clone()
+    }
+
     /// Its counters since the start.
     pub fn totals(&self) -> PoolTotals {
         self.guarded.lock().state.totals()
@@ -313,8 +326,7 @@ impl Guarded {
     }
 
     /// Gives the free seats to those that are next.
-    fn dispatch(&mut self, now: Timestamp) -> Wakers {
-        let mut woken = Wakers::new();
+    fn dispatch(&mut self, now: Timestamp, woken: &mut Wakers) {
         let Self {
             state,
             config,
@@ -334,7 +346,6 @@ impl Guarded {
                 Err(slot) => state.depart(&config.policy, slot, Outcome::Abandoned, now),
             }
         }
-        woken
     }
 
     /// When the pool clock has to look earlier than it would.

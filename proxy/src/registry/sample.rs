@@ -1,7 +1,5 @@
 //! What a pool shows to whoever decides how many endpoints it should have.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use schleuse_core::Timestamp;
 
 use super::Pool;
@@ -17,7 +15,9 @@ impl Pool {
         let (counters, gauges) = guarded.state.demand(now);
         let views = guarded.state.views(&guarded.config.policy, now);
         let endpoints: Vec<_> = views.filter_map(|view| Endpoint::of(&view, now)).collect();
+        let activation = guarded.state.activation(&guarded.config.policy, now);
         drop(guarded);
+        let starts_failed = activation.map_or(0, |view| view.failed_starts);
         // Of processes of our own there are none until the first is ordered.
         let knows = |source: Status| source.answered || source.source == "process";
         let is_known = !endpoints.is_empty() || self.source().is_none_or(knows);
@@ -25,13 +25,8 @@ impl Pool {
             born: self.born,
             counters,
             gauges,
-            starts_failed: self.starts_failed.load(Relaxed),
+            starts_failed,
             endpoints: is_known.then_some(endpoints),
         }
-    }
-
-    /// A replica that was ordered for this pool could not be started, or crashed as soon as it served.
-    pub fn note_failed_start(&self) {
-        self.starts_failed.fetch_add(1, Relaxed);
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, task::Waker};
 
-use schleuse_core::{Slot, Ticket};
+use schleuse_core::{Refused, Slot, Ticket};
 use slab::Slab;
 
 use crate::upstream::limit::EndpointConnections;
@@ -36,7 +36,11 @@ enum Cell {
     /// With the task to wake, once that has asked.
     Waiting(Option<Waker>),
     Granted(Granted),
+    Refused(Refused),
 }
+
+/// How a wait ended.
+pub(super) type Ended = Result<Granted, Refused>;
 
 impl Waiters {
     /// Whether nobody waits; who has a grant and has not fetched it does not wait.
@@ -79,12 +83,25 @@ impl Waiters {
                 self.waiting -= 1;
                 Ok(waker)
             }
-            Cell::Granted(_) => Err(granted.slot),
+            Cell::Granted(_) | Cell::Refused(_) => Err(granted.slot),
         }
     }
 
-    /// The seat that was granted; without one `waker` is woken when it comes.
-    pub(super) fn fetch(&mut self, key: usize, waker: &Waker) -> Option<Granted> {
+    /// A waiting request waits in vain; the task to wake for it.
+    pub(super) fn refuse(&mut self, ticket: Ticket, refused: Refused) -> Option<Waker> {
+        let key = self.by_ticket.get(ticket.index())?;
+        let cell = self.cells.get_mut(*key)?;
+        let Cell::Waiting(waker) = cell else {
+            return None;
+        };
+        let waker = waker.take();
+        *cell = Cell::Refused(refused);
+        self.waiting -= 1;
+        waker
+    }
+
+    /// How the wait ended; before that `waker` is woken when it does.
+    pub(super) fn fetch(&mut self, key: usize, waker: &Waker) -> Option<Ended> {
         if let Some(Cell::Waiting(known)) = self.cells.get_mut(key) {
             if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
                 *known = Some(waker.clone());
@@ -94,19 +111,20 @@ impl Waiters {
         self.leave(key)
     }
 
-    /// The request waits no longer; the seat that it had been granted meanwhile.
-    pub(super) fn leave(&mut self, key: usize) -> Option<Granted> {
-        let granted = match self.cells.try_remove(key)? {
+    /// The request waits no longer; how its wait had ended meanwhile.
+    pub(super) fn leave(&mut self, key: usize) -> Option<Ended> {
+        let ended = match self.cells.try_remove(key)? {
             Cell::Waiting(_) => {
                 self.waiting -= 1;
                 None
             }
-            Cell::Granted(granted) => Some(granted),
+            Cell::Granted(granted) => Some(Ok(granted)),
+            Cell::Refused(refused) => Some(Err(refused)),
         };
         if self.cells.is_empty() && self.cells.capacity() > KEPT {
             self.cells = Slab::new();
             self.by_ticket = Vec::new();
         }
-        granted
+        ended
     }
 }

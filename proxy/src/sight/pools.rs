@@ -7,13 +7,13 @@ use schleuse_core::Mode;
 use super::{counts::WaitHistogram, families::Family, reasons::CAUSED_BY_LIMITS};
 use crate::{clock, edge::Live, registry::Pool};
 
-/// Pools with series of their own, first come first served in the config: 39 series each.
+/// Pools with series of their own, first come first served in the config: 42 series each.
 pub const POOLS_MAX: usize = 500;
 /// The label of all others together; no name in a config can be that.
 pub const OTHERS: &str = "(others)";
 
 /// Endpoints are counted by these.
-const ENDPOINT_STATES: [&str; 4] = ["usable", "unhealthy", "ejected", "drained"];
+const ENDPOINT_STATES: [&str; 5] = ["usable", "unhealthy", "ejected", "drained", "starting"];
 
 /// A pool at this moment, or several together.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +24,8 @@ pub struct PoolGauges {
     pub seats: u32,
     /// Streams, outside the seats.
     pub streams: u32,
-    /// Endpoints that are usable, unhealthy, ejected, drained (or in maintenance, or leaving).
-    pub endpoints: [u32; 4],
+    /// Endpoints that are usable, unhealthy, ejected, drained (or in maintenance, or leaving), starting.
+    pub endpoints: [u32; 5],
     waiting: u64,
     held_bytes: u64,
     refused: [u64; CAUSED_BY_LIMITS.len()],
@@ -43,9 +43,11 @@ impl PoolGauges {
         for (view, _) in pool.views() {
             gauges.in_flight += view.in_flight;
             gauges.streams += view.streams;
-            let [usable, unhealthy, ejected, drained] = &mut gauges.endpoints;
+            let [usable, unhealthy, ejected, drained, starting] = &mut gauges.endpoints;
             let state = if view.mode != Mode::Ready || !view.listed {
                 drained
+            } else if view.starting {
+                starting
             } else if view.ejected_until.is_some_and(|until| until > now) {
                 ejected
             } else if view.healthy {

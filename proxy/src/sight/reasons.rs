@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use schleuse_core::Refusal;
 
 /// Every refusal with status 429 or 503.
-pub const CAUSED_BY_LIMITS: [Refusal; 13] = [
+pub const CAUSED_BY_LIMITS: [Refusal; 15] = [
     Refusal::ClientRate,
     Refusal::TenantRate,
     Refusal::ClientWaiting,
@@ -23,6 +23,8 @@ pub const CAUSED_BY_LIMITS: [Refusal; 13] = [
     Refusal::ConnectionsFull,
     Refusal::Exhausted,
     Refusal::NoEndpoint,
+    Refusal::Starting,
+    Refusal::StartFailed,
 ];
 
 /// How often each of [`CAUSED_BY_LIMITS`] happened.
@@ -74,11 +76,14 @@ pub fn deciding_key(refusal: Refusal) -> Option<Key> {
         Refusal::ClientWaiting => Key::Pool("queue.client_share"),
         Refusal::TenantQueueFull => Key::Pool("queue.(waiting|bytes)_per_tenant_max"),
         Refusal::QueueFull => Key::Pool("queue.(waiting|bytes)_max"),
-        Refusal::WaitTooLong | Refusal::WaitExpired => Key::Pool("queue.wait_max"),
+        Refusal::WaitTooLong | Refusal::WaitExpired | Refusal::Starting => {
+            Key::Pool("queue.wait_max")
+        }
         Refusal::StreamsFull => Key::Pool("streams_max"),
         Refusal::PoolFull => Key::Pool("concurrency"),
         Refusal::ConnectionsFull => Key::Pool("connections_max"),
         Refusal::NoEndpoint => Key::Pool("endpoints"),
+        Refusal::StartFailed => Key::Pool("scale"),
         Refusal::Overloaded | Refusal::Exhausted => Key::Process("overload"),
         _ => return None,
     })

@@ -20,6 +20,9 @@ pub(super) async fn follow(
     stopping: CancellationToken,
 ) {
     let mut serving: BTreeMap<u32, SocketAddr> = BTreeMap::new();
+    // The attempt to wake the pool that was the last one when each replica was started.
+    let mut attempts: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut has_failed = false;
     while let Some(event) = events.recv().await {
         match event {
             Event::Listening { replica, address } => {
@@ -35,12 +38,25 @@ pub(super) async fn follow(
                 spawn(wait_idle(pool.clone(), address, idle, stopping.clone()));
                 continue;
             }
-            Event::Exited { replica, .. } if serving.remove(&replica).is_some() => {}
-            Event::Failed { .. } => {
-                pool.note_failed_start();
+            Event::Starting { replica, .. } => {
+                attempts.insert(replica, pool.attempt());
                 continue;
             }
-            Event::Exited { .. } | Event::Acknowledged { .. } | Event::Starting { .. } => continue,
+            // The end of that replica is the next that is told.
+            Event::Failed { .. } => {
+                has_failed = true;
+                continue;
+            }
+            Event::Exited { replica, .. } => {
+                let attempt = attempts.remove(&replica).unwrap_or_default();
+                if std::mem::take(&mut has_failed) {
+                    pool.start_failed(attempt);
+                }
+                if serving.remove(&replica).is_none() {
+                    continue;
+                }
+            }
+            Event::Acknowledged { .. } => continue,
         }
         tell(&pool, &serving);
     }

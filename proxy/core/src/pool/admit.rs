@@ -15,9 +15,11 @@ const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// Why a request does not go at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hindrance {
+pub(super) enum Hindrance {
     /// There is no endpoint that it could ever go to.
     Absent,
+    /// There is none that serves, but somebody can start one.
+    Cold,
     /// Its seat is missing, or others are first.
     Seat,
     /// Its own flow has as many in flight as it may, or others of it wait.
@@ -107,7 +109,12 @@ impl<R: SharedRate> PoolState<R> {
         // Nobody else may have that seat, so nobody is passed over.
         let reserved = session.filter(|position| self.endpoints.reserved(*position));
         if self.endpoints.absent() && reserved.is_none() {
-            return Err(Hindrance::Absent);
+            let cold = self.cold(policy).is_some();
+            return Err(if cold {
+                Hindrance::Cold
+            } else {
+                Hindrance::Absent
+            });
         }
         let position = match reserved {
             Some(_) if !self.queue.within_limit(flow) => return Err(Hindrance::Flow),
@@ -142,21 +149,21 @@ impl<R: SharedRate> PoolState<R> {
             self.demand.refused(Refusal::NoEndpoint);
             return Admission::Refuse(self.refuse(Refusal::NoEndpoint, None));
         }
-        let seats = self.endpoints.seats(policy, now);
-        let full = hindrance == Hindrance::Seat || self.endpoints.known_full(policy, now);
         let cost = arrival.cost.max(1);
-        let outlook = self.queue.outlook(flow, cost, rate, seats, full, now);
+        let outlook = self.outlook(policy, now, flow, cost, rate, hindrance);
         if let Some((refusal, retry_after)) =
-            self.turned_away(policy, flow, arrival, hindrance, &outlook)
+            self.turned_away(policy, now, flow, arrival, hindrance, &outlook)
         {
             self.demand.refused(refusal);
             let spread = self.spread(policy, arrival.draw, now);
             return Admission::Refuse(self.refuse(refusal, retry_after.or(Some(spread))));
         }
-        let until = now + policy.queue.wait_max;
+        let (ready_in, hold_max) = self.patience(policy, hindrance, now);
+        let until = now + hold_max;
         let counted = match hindrance {
             Hindrance::Seat => true,
             Hindrance::Flow => self.queue.misses_a_seat(flow),
+            Hindrance::Cold => outlook.rate.is_zero() && self.queue.within_limit(flow),
             Hindrance::Rate | Hindrance::Absent => false,
         };
         let waiter = Waiter {
@@ -183,28 +190,65 @@ impl<R: SharedRate> PoolState<R> {
         Admission::Wait(Waiting {
             ticket,
             until,
-            predicted: outlook.rate.max(outlook.seat),
+            predicted: outlook.rate.max(ready_in.saturating_add(outlook.seat)),
         })
+    }
+
+    /// What an arrival has to expect. As many replicas are started as those who wait need: where somebody starts them, the
+    /// wait is no longer than for those to come.
+    fn outlook(
+        &mut self,
+        policy: &PoolPolicy,
+        now: Timestamp,
+        flow: u32,
+        cost: u32,
+        rate: Option<(Quota, &R)>,
+        hindrance: Hindrance,
+    ) -> Outlook {
+        let to_come = self.seats_to_come(policy);
+        if hindrance == Hindrance::Cold
+            && let Some((seats, _)) = to_come
+        {
+            return self.queue.outlook(flow, cost, rate, seats, true, now);
+        }
+        let seats = self.endpoints.seats(policy, now);
+        let full = hindrance == Hindrance::Seat || self.endpoints.known_full(policy, now);
+        let mut outlook = self.queue.outlook(flow, cost, rate, seats, full, now);
+        if outlook.seat > policy.queue.wait_max
+            && let Some((more, after)) = to_come.filter(|(more, _)| *more > seats)
+        {
+            let later = self.queue.outlook(flow, cost, rate, more, full, now);
+            outlook.seat = outlook.seat.min(later.seat.saturating_add(after));
+        }
+        outlook
     }
 
     /// Why an arrival may not wait, with the exact time to come back where that is known.
     fn turned_away(
-        &self,
+        &mut self,
         policy: &PoolPolicy,
+        now: Timestamp,
         flow: u32,
         arrival: &Arrival<'_, R>,
         hindrance: Hindrance,
         outlook: &Outlook,
     ) -> Option<(Refusal, Option<Duration>)> {
         let queue = &policy.queue;
-        if outlook.rate > queue.wait_max || hindrance == Hindrance::Rate && !queue.waits() {
+        let (_, hold_max) = self.patience(policy, hindrance, now);
+        if outlook.rate > hold_max || hindrance == Hindrance::Rate && !queue.waits() {
             return Some((Refusal::TenantRate, Some(outlook.rate)));
         }
-        if !queue.waits() {
+        let cold = hindrance == Hindrance::Cold;
+        if !queue.waits() && !cold {
             return Some((Refusal::PoolFull, None));
         }
-        if let Some(refusal) = self.queue.bound(queue, flow, arrival.client, arrival.bytes) {
+        if queue.waits()
+            && let Some(refusal) = self.queue.bound(queue, flow, arrival.client, arrival.bytes)
+        {
             return Some((refusal, None));
+        }
+        if cold {
+            return self.turned_away_cold(policy, arrival.draw, outlook, now);
         }
         (outlook.seat > queue.wait_max).then_some((Refusal::WaitTooLong, None))
     }
@@ -219,6 +263,9 @@ impl<R: SharedRate> PoolState<R> {
     ) -> Refused {
         let (refusal, retry_after) = match rated {
             Some(at) => (Refusal::TenantRate, at - now),
+            None if self.cold(policy).is_some() => {
+                return self.too_slow(policy, waiter.sequence, now);
+            }
             None => (
                 Refusal::WaitExpired,
                 self.spread(policy, waiter.sequence, now),
@@ -231,7 +278,7 @@ impl<R: SharedRate> PoolState<R> {
     }
 
     /// A second and a random part of the time in which the queue drains: who is turned away must not come back in step.
-    fn spread(&mut self, policy: &PoolPolicy, draw: u64, now: Timestamp) -> Duration {
+    pub(super) fn spread(&mut self, policy: &PoolPolicy, draw: u64, now: Timestamp) -> Duration {
         let seats = self.endpoints.seats(policy, now);
         let drain = usize::try_from(self.queue.drain(seats).as_millis()).unwrap_or(usize::MAX);
         let millis = u64::try_from(Draws::new(draw).below(drain)).unwrap_or(u64::MAX);
@@ -320,6 +367,7 @@ impl<R: SharedRate> PoolState<R> {
             Refusal::TenantRate => &mut totals.refused_rate,
             Refusal::WaitTooLong => &mut totals.refused_long,
             Refusal::NoEndpoint => &mut totals.refused_absent,
+            Refusal::Starting | Refusal::StartFailed => &mut totals.refused_cold,
             _ => &mut totals.refused_bound,
         } += 1;
         Refused {

@@ -14,7 +14,7 @@ const SAMPLES_MAX: usize = 8;
 enum Candidates {
     /// Ready, healthy and not ejected.
     Usable,
-    /// Nobody is usable: whoever the operator did not take out.
+    /// Nobody is usable: whoever the operator did not take out, and has answered once.
     NotTakenOut,
 }
 
@@ -22,7 +22,7 @@ impl Candidates {
     fn include(self, endpoint: &Endpoint, now: Timestamp) -> bool {
         match self {
             Self::Usable => endpoint.usable(now),
-            Self::NotTakenOut => endpoint.mode == Mode::Ready,
+            Self::NotTakenOut => endpoint.serves(),
         }
     }
 }
@@ -59,7 +59,7 @@ impl Endpoints {
         let endpoint = self.listed.get(position)?;
         let serves = match endpoint.mode {
             Mode::Ready | Mode::Drain if endpoint.sound(now) => true,
-            Mode::Ready => !self.listed.iter().any(|other| other.usable(now)),
+            Mode::Ready => endpoint.serves() && !self.listed.iter().any(|other| other.usable(now)),
             Mode::Drain | Mode::Maintenance => false,
         };
         (serves && endpoint.has_free_seat(policy, now)).then_some(position)

@@ -29,7 +29,12 @@ impl Demand {
     pub(super) fn refused(&mut self, refusal: Refusal) {
         let for_want_of_seats = matches!(
             refusal,
-            Refusal::NoEndpoint | Refusal::PoolFull | Refusal::QueueFull | Refusal::WaitTooLong
+            Refusal::NoEndpoint
+                | Refusal::PoolFull
+                | Refusal::QueueFull
+                | Refusal::WaitTooLong
+                | Refusal::Starting
+                | Refusal::StartFailed
         );
         self.counters.arrivals += u64::from(for_want_of_seats);
     }

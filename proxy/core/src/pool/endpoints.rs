@@ -12,7 +12,7 @@ use crate::{
     endpoint::{Endpoint, EndpointId, EndpointView, Mode},
     fraction::Fraction,
     health::{Health, HealthChange},
-    pool::Outcome,
+    pool::{Failure, Outcome},
 };
 
 /// How old the number of seats may be that predictions and the bound of debts rest on. Admission itself counts.
@@ -61,6 +61,8 @@ pub(crate) struct Endpoints {
     /// Session tags of `listed`, ascending.
     tags: Vec<(u64, EndpointId)>,
     next_id: u32,
+    /// Endpoints that have to be probed until they answer, and that nobody was told of yet.
+    unprobed: Vec<EndpointId>,
     /// Endpoints of the list in [`Mode::Drain`].
     draining: usize,
     /// Nobody has a free seat.
@@ -88,10 +90,11 @@ impl Endpoints {
                 self.leaving.push(endpoint);
             }
         }
-        if !policy.probed {
-            for endpoint in self.listed.iter_mut().chain(&mut self.leaving) {
+        for endpoint in self.listed.iter_mut().chain(&mut self.leaving) {
+            if !policy.probed {
                 endpoint.health = Health::default();
             }
+            endpoint.starting &= policy.activation.is_some();
         }
         let relieved = self.listed.iter().any(|other| other.usable(now));
         for address in addresses {
@@ -101,6 +104,10 @@ impl Endpoints {
                 self.next_id = self.next_id.wrapping_add(1);
                 let mut endpoint = Endpoint::new(id, *address, now);
                 endpoint.ramp_since = relieved.then_some(now);
+                if policy.activation.is_some() {
+                    endpoint.starting = true;
+                    self.unprobed.push(id);
+                }
                 self.listed.push(endpoint);
             }
         }
@@ -113,9 +120,15 @@ impl Endpoints {
         self.changed();
     }
 
-    /// Whether the operator took all of them out.
+    /// Whether there is none that new requests may go to.
     pub(super) fn absent(&self) -> bool {
-        !self.listed.iter().any(|each| each.mode == Mode::Ready)
+        !self.listed.iter().any(Endpoint::serves)
+    }
+
+    /// Whether the operator took all of them out, and there are any: nobody else can change that.
+    pub(super) fn taken_out(&self) -> bool {
+        let mut listed = self.listed.iter();
+        !self.listed.is_empty() && listed.all(|each| each.mode != Mode::Ready)
     }
 
     /// Where the endpoint stands in the list, while it is in it.
@@ -152,6 +165,9 @@ impl Endpoints {
             return;
         };
         let failed = endpoint.depart(policy, outcome, now);
+        if policy.activation.is_some() && outcome == Outcome::Failed(Failure::Connect) {
+            return self.await_answer(id);
+        }
         match self.position(id) {
             Some(position) if failed => self.eject(&policy.ejection, position, now),
             Some(_) => {}
@@ -187,13 +203,64 @@ impl Endpoints {
     ) -> Option<HealthChange> {
         let position = self.position(id)?;
         let endpoint = self.listed.get_mut(position)?;
+        if endpoint.starting {
+            return None; // has probes of its own
+        }
         let change = endpoint.health.probed(policy.health, ok)?;
         endpoint.since = now;
-        if change == HealthChange::Healthy {
-            self.start_ramp(position, now);
+        match change {
+            HealthChange::Healthy => self.start_ramp(position, now),
+            HealthChange::Unhealthy if policy.activation.is_some() => self.await_answer(id),
+            HealthChange::Unhealthy => {}
         }
         self.changed();
         Some(change)
+    }
+
+    /// A starting endpoint answered a probe; false: there is no such endpoint. A `cold` one comes on the ramp even when it
+    /// is the first: behind it stands everybody who waited for it, and more endpoints are on their way.
+    pub(super) fn answered(&mut self, id: EndpointId, cold: bool, now: Timestamp) -> bool {
+        let position = self.position(id);
+        let endpoint = position.and_then(|position| self.listed.get_mut(position));
+        let (Some(position), Some(endpoint)) = (position, endpoint.filter(|each| each.starting))
+        else {
+            return false;
+        };
+        endpoint.starting = false;
+        endpoint.health = Health::default();
+        endpoint.since = now;
+        if cold {
+            endpoint.ramp_since = Some(now);
+        } else {
+            self.start_ramp(position, now);
+        }
+        self.changed();
+        true
+    }
+
+    /// Whether the endpoint has to be probed until it answers.
+    pub(super) fn is_starting(&self, id: EndpointId) -> bool {
+        let endpoint = self
+            .position(id)
+            .and_then(|position| self.listed.get(position));
+        endpoint.is_some_and(|endpoint| endpoint.starting)
+    }
+
+    /// One that has to be probed from now on.
+    pub(super) fn next_unprobed(&mut self) -> Option<(EndpointId, SocketAddr)> {
+        loop {
+            let id = self.unprobed.pop()?;
+            let endpoint = self
+                .position(id)
+                .and_then(|position| self.listed.get(position));
+            if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.starting) {
+                return Some((id, endpoint.address));
+            }
+        }
+    }
+
+    pub(super) fn has_unprobed(&self) -> bool {
+        !self.unprobed.is_empty()
     }
 
     pub(super) fn set_mode(&mut self, address: SocketAddr, mode: Mode, now: Timestamp) -> bool {
@@ -284,7 +351,7 @@ impl Endpoints {
             if usable {
                 each.usable(now)
             } else {
-                each.mode == Mode::Ready
+                each.serves()
             }
         };
         let counted = self.listed.iter().filter(may);
@@ -319,6 +386,20 @@ impl Endpoints {
 }
 
 impl Endpoints {
+    /// Nobody answers there (any more): it takes nothing until a probe succeeds. Of a pool that sleeps, the address may
+    /// stay while the endpoint goes.
+    fn await_answer(&mut self, id: EndpointId) {
+        let position = self.position(id);
+        let Some(endpoint) = position.and_then(|position| self.listed.get_mut(position)) else {
+            return self.forget_left();
+        };
+        if !endpoint.starting {
+            endpoint.starting = true;
+            self.unprobed.push(id);
+            self.changed();
+        }
+    }
+
     /// Seats may have come or gone.
     fn changed(&mut self) {
         self.full = None;

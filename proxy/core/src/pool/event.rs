@@ -182,6 +182,8 @@ pub struct PoolTotals {
     pub gone: u64,
     /// Tickets whose time was over.
     pub expired: u64,
+    /// Tickets that ended because the pool did not start.
+    pub turned_away: u64,
     /// Requests that became streams.
     pub streams: u64,
     /// Attempts refused because all seats were taken and waiting was no choice.
@@ -192,6 +194,8 @@ pub struct PoolTotals {
     pub refused_bound: u64,
     /// Arrivals refused because the wait for a seat would have been too long.
     pub refused_long: u64,
+    /// Arrivals refused because the pool would not start in time.
+    pub refused_cold: u64,
     /// Arrivals refused because the wait for their tenant's rate would have been too long.
     pub refused_rate: u64,
     /// Retries granted.

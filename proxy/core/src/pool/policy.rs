@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    ejection::EjectionPolicy, fraction::Fraction, health::HealthPolicy, queue::policy::QueuePolicy,
-    retry::RetryPolicy,
+    activation::ActivationPolicy, ejection::EjectionPolicy, fraction::Fraction,
+    health::HealthPolicy, queue::policy::QueuePolicy, retry::RetryPolicy,
 };
 
 /// What a pool decides by; comes from the configuration with each event, so that a reload needs no event of its own.
@@ -26,6 +26,8 @@ pub struct PoolPolicy {
     pub probed: bool,
     /// Who may wait for a seat, and how.
     pub queue: QueuePolicy,
+    /// How it is woken when no endpoint serves; none: nobody starts endpoints for it.
+    pub activation: Option<ActivationPolicy>,
     /// This process's part of seats, streams, rates and requests in flight.
     pub share: Fraction,
 }
@@ -48,6 +50,7 @@ impl Default for PoolPolicy {
             health: HealthPolicy::default(),
             probed: false,
             queue: QueuePolicy::default(),
+            activation: None,
             share: Fraction::ONE,
         }
     }

@@ -139,6 +139,11 @@ impl Tickets {
         Some(waiter)
     }
 
+    /// Places, with and without a ticket.
+    pub(crate) fn places(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(NOBODY)
+    }
+
     /// The index of a ticket that has not ended.
     pub(crate) fn index(&self, ticket: Ticket) -> Option<u32> {
         let place = self.places.get(ticket.index())?;

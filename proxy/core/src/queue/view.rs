@@ -7,6 +7,7 @@ use super::{
     charge::CORRECTION_INTERVAL,
     flow::{Flow, FlowKey, Standing},
     service_time::ServiceTime,
+    ticket::Ticket,
 };
 use crate::{Timestamp, rate::SharedRate};
 
@@ -115,6 +116,23 @@ impl<R: SharedRate> FairQueue<R> {
         let correction = self.corrected + CORRECTION_INTERVAL;
         let rated = self.timed.first().map(|(at, _)| at);
         Some(rated.map_or(correction, |at| at.min(correction)))
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.load.waiting == 0
+    }
+
+    /// Places of tickets, with and without one.
+    pub(crate) fn places(&self) -> u32 {
+        self.tickets.places()
+    }
+
+    /// The ticket at this place, if one waits there whose time will be over before `at`.
+    pub(crate) fn ends_before(&self, place: u32, at: Timestamp) -> Option<Ticket> {
+        let waiter = self.tickets.waiter(place)?;
+        let late = waiter.linked && waiter.until < at;
+        late.then(|| self.tickets.ticket(place)).flatten()
     }
 
     /// Whether somebody misses nothing but a seat, as of the last event.

@@ -65,6 +65,7 @@ impl Refusal {
             | Self::Exhausted
             | Self::NoEndpoint
             | Self::StreamsFull => &BUSY,
+            Self::Starting => &STARTING,
             Self::TenantRate
             | Self::TenantQueueFull
             | Self::QueueFull
@@ -72,7 +73,10 @@ impl Refusal {
             | Self::WaitExpired
             | Self::Overloaded => &CROWDED,
             Self::ClientRate | Self::ClientWaiting => &TOO_MANY,
-            Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => &BROKEN,
+            Self::ConnectFailed
+            | Self::UpstreamReset
+            | Self::UpstreamInvalid
+            | Self::StartFailed => &BROKEN,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::UpstreamIdleTimeout
@@ -168,6 +172,17 @@ const BUSY: CitizenText = CitizenText {
         title: "The service is not available right now",
         sentence: "Very many people are using this service at the moment, or it is being maintained. Please try again \
                    in a few minutes.",
+    },
+};
+const STARTING: CitizenText = CitizenText {
+    german: Words {
+        title: "Der Dienst wird gerade gestartet",
+        sentence: "Das dauert einen Moment. Ihre Anfrage wurde nicht bearbeitet. Bitte laden Sie die Seite in einer Minute \
+                   neu.",
+    },
+    english: Words {
+        title: "The service is starting",
+        sentence: "This takes a moment. Your request has not been processed. Please reload the page in a minute.",
     },
 };
 const CROWDED: CitizenText = CitizenText {

@@ -17,13 +17,32 @@ const ADDRESSES: u16 = 12;
 
 #[derive(Clone, Debug)]
 enum Event {
-    Reload { listed: u16, policy: PoolPolicy },
-    Arrive { tried: u16, preferred: Option<u16> },
-    Depart { slot: usize, outcome: Outcome },
-    Probe { number: u16, ok: bool },
-    Operator { number: u16, mode: Mode },
-    Pass { millis: u64 },
-    Retry { tried: usize },
+    Reload {
+        listed: u16,
+        policy: Box<PoolPolicy>,
+    },
+    Arrive {
+        tried: u16,
+        preferred: Option<u16>,
+    },
+    Depart {
+        slot: usize,
+        outcome: Outcome,
+    },
+    Probe {
+        number: u16,
+        ok: bool,
+    },
+    Operator {
+        number: u16,
+        mode: Mode,
+    },
+    Pass {
+        millis: u64,
+    },
+    Retry {
+        tried: usize,
+    },
 }
 
 fn policies() -> impl Strategy<Value = PoolPolicy> {
@@ -68,7 +87,7 @@ fn events() -> impl Strategy<Value = Event> {
     // Few bits set: most arrivals have tried nobody.
     let tried = (any::<u16>(), any::<u16>(), any::<u16>()).prop_map(|(a, b, c)| a & b & c);
     prop_oneof![
-        1 => (any::<u16>(), policies()).prop_map(|(listed, policy)| Event::Reload { listed, policy }),
+        1 => (any::<u16>(), policies()).prop_map(|(listed, policy)| Event::Reload { listed, policy: policy.into() }),
         8 => (tried, proptest::option::of(0..ADDRESSES))
             .prop_map(|(tried, preferred)| Event::Arrive { tried, preferred }),
         6 => (any::<usize>(), outcome).prop_map(|(slot, outcome)| Event::Depart { slot, outcome }),
@@ -99,7 +118,7 @@ impl Model {
 
     fn step(&mut self, event: Event) {
         match event {
-            Event::Reload { listed, policy } => self.reload(listed, policy),
+            Event::Reload { listed, policy } => self.reload(listed, *policy),
             Event::Arrive { tried, preferred } => self.arrive(tried, preferred),
             Event::Depart { slot, outcome } => {
                 if let Some(index) = slot.checked_rem(self.held.len()) {
@@ -246,7 +265,7 @@ proptest! {
         listed: u16, policy in policies(), events in vec(events(), 1..200)
     ) {
         let mut model = Model::new();
-        model.step(Event::Reload { listed, policy });
+        model.step(Event::Reload { listed, policy: policy.into() });
         for event in events {
             model.step(event);
         }

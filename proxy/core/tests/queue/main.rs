@@ -1,8 +1,8 @@
 //! What the queue of a pool promises, told as stories through its public events.
 //!
 //! `order`: whose turn it is. `limits`: rates and requests in flight. `refusals`: who may not wait, and what they are
-//! told. `reloads`: what changes under those who wait. `demand`: what replicas are asked for by. Laws for all inputs are in
-//! the tests of `sim`.
+//! told. `reloads`: what changes under those who wait. `demand`: what replicas are asked for by.
+//! `waking`: pools that sleep. Laws for all inputs are in the tests of `sim`.
 #![cfg(test)] // tells clippy that helpers may unwrap like tests
 
 mod demand;
@@ -11,3 +11,4 @@ mod order;
 mod refusals;
 mod reloads;
 mod support;
+mod waking;

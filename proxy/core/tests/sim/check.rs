@@ -1,7 +1,8 @@
 //! What must be true after each step.
 
 use schleuse_core::{
-    EndpointView, FairBy, FlowKey, Mode, Refusal, Refused, SharedRate, Slot, Timestamp,
+    EndpointView, FairBy, FlowKey, Mode, PoolPhase, Refusal, Refused, SharedRate, Slot, Timestamp,
+    Waiting, WakeNews,
 };
 
 use crate::{
@@ -10,15 +11,25 @@ use crate::{
 };
 
 fn sound(view: &EndpointView) -> bool {
-    view.healthy && view.ejected_until.is_none()
+    !view.starting && view.healthy && view.ejected_until.is_none()
+}
+
+/// Whether new requests may go there when nobody is usable.
+fn serves(view: &EndpointView) -> bool {
+    view.listed && view.mode == Mode::Ready && !view.starting
+}
+
+/// Whether no endpoint serves and somebody can start one.
+fn cold(scene: &Scene, now: Timestamp) -> bool {
+    let views = views(scene, now);
+    let mut listed = views.iter().filter(|view| view.listed).peekable();
+    let taken_out = listed.peek().is_some() && listed.all(|view| view.mode != Mode::Ready);
+    scene.policy.activation.is_some() && !taken_out && !views.iter().any(serves)
 }
 
 /// Whether one who waits could be given a seat, sessions of draining endpoints aside.
 fn seat_is_free(views: &[EndpointView]) -> bool {
-    let ready: Vec<&EndpointView> = views
-        .iter()
-        .filter(|view| view.listed && view.mode == Mode::Ready)
-        .collect();
+    let ready: Vec<&EndpointView> = views.iter().filter(|view| serves(view)).collect();
     let usable = ready.iter().any(|view| sound(view));
     let mut candidates = ready.iter().filter(|view| !usable || sound(view));
     candidates.any(|view| view.in_flight < view.seats)
@@ -70,9 +81,68 @@ pub(crate) fn nobody_is_forgotten(world: &World, index: usize) {
 
 pub(crate) fn all(world: &mut World, index: usize) {
     nobody_is_forgotten(world, index);
+    woken(&world.scenes[index], world.now);
     capacity(world, index);
     counts(world, index);
     fairness(world, index);
+}
+
+/// What one that waits was promised: its time, and that it will probably be enough.
+pub(crate) fn promise(scene: &Scene, request: Queued, waiting: Waiting, now: Timestamp) -> Queued {
+    let until = waiting.until;
+    assert!(until == request.until || cold(scene, now) && until < request.until);
+    assert!(waiting.predicted <= until - now, "{waiting:?}");
+    Queued { until, ..request }
+}
+
+/// There is one attempt at a time, none in a pause, and one whenever somebody waits for a pool that sleeps.
+pub(crate) fn wakes(scene: &mut Scene, now: Timestamp) {
+    let view = scene.pool.activation(&scene.policy, now);
+    let wakes = &mut scene.wakes;
+    match scene.pool.take_news() {
+        Some(WakeNews::Wake { attempt }) => {
+            assert_eq!(attempt, wakes.last + 1);
+            assert_eq!(wakes.open.replace(attempt), None, "two at a time");
+            assert!(now >= wakes.paused_until, "in a pause");
+            wakes.last = attempt;
+        }
+        Some(WakeNews::Failed { attempt, until, .. }) => {
+            assert_eq!(attempt, wakes.last);
+            assert!(until > now);
+            wakes.open = None;
+            wakes.paused_until = until;
+        }
+        Some(WakeNews::Awake { .. }) | None => {}
+    }
+    assert_eq!(scene.pool.take_news(), None, "once");
+    let Some(view) = view else {
+        wakes.open = None;
+        return;
+    };
+    if view.phase == PoolPhase::Ready {
+        (wakes.open, wakes.paused_until) = (None, now);
+    }
+    let waking = match view.phase {
+        PoolPhase::Waking { attempt, .. } => Some(attempt),
+        _ => None,
+    };
+    assert_eq!(waking, wakes.open, "{view:?}");
+}
+
+/// Who waits for a pool that sleeps has woken it.
+fn woken(scene: &Scene, now: Timestamp) {
+    if let Some(view) = scene.pool.activation(&scene.policy, now)
+        && cold(scene, now)
+        && scene.pool.queue(&scene.policy, now).waiting > 0
+    {
+        assert!(
+            matches!(
+                view.phase,
+                PoolPhase::Waking { .. } | PoolPhase::Failed { .. }
+            ),
+            "{view:?}"
+        );
+    }
 }
 
 /// Seats and streams are what was given out, and never more than there were.
@@ -107,7 +177,11 @@ fn counts(world: &mut World, index: usize) {
     assert_eq!(totals.queued, scene.ended + scene.queued.len() as u64);
     assert_eq!(
         totals.queued,
-        totals.granted + totals.gone + totals.expired + scene.queued.len() as u64
+        totals.granted
+            + totals.gone
+            + totals.expired
+            + totals.turned_away
+            + scene.queued.len() as u64
     );
     let in_time = scene.queued.values().filter(|queued| queued.until >= now);
     assert!((in_time.count()..=scene.queued.len()).contains(&(view.waiting as usize)));
@@ -228,6 +302,7 @@ pub(crate) fn seat(scene: &mut Scene, slot: &Slot, now: Timestamp) {
     let view = views.iter().find(|view| view.id == slot.endpoint);
     let view = view.expect("a slot's endpoint is known");
     assert!(view.listed && view.mode != Mode::Maintenance, "{view:?}");
+    assert!(!view.starting, "{view:?}");
     assert!(view.in_flight <= view.seats, "{view:?}");
     if view.mode == Mode::Drain {
         // Its session went before all who wait.
@@ -272,7 +347,14 @@ pub(crate) fn refusal(scene: &Scene, tenant: &Tenant, refused: &Refused, now: Ti
                 tenant.rate
             );
         }
-        Refusal::NoEndpoint => assert_eq!(retry_after, None),
+        Refusal::NoEndpoint => {
+            assert_eq!(retry_after, None);
+            assert!(!cold(scene, now));
+        }
+        Refusal::Starting | Refusal::StartFailed => {
+            assert!(cold(scene, now));
+            assert!(retry_after.is_some_and(|after| after.as_secs() >= 1));
+        }
         Refusal::PoolFull => {
             assert!(queue.waiting_max == 0 || queue.wait_max.is_zero());
         }
@@ -296,7 +378,11 @@ pub(crate) fn empty(world: &World, index: usize) {
         (0, 0, 0)
     );
     assert_eq!((view.waiting_for_seats, view.drain.as_micros()), (0, 0));
-    assert_eq!(scene.pool.due(&scene.policy, world.now), None);
+    let due = scene.pool.due(&scene.policy, world.now);
+    assert!(
+        due.is_none() || scene.policy.activation.is_some(),
+        "{due:?}"
+    );
     assert_eq!(scene.pool.in_flight(), 0);
     assert!(
         scene

@@ -9,8 +9,9 @@ use std::{
 };
 
 use schleuse_core::{
-    ArrivalTime, Class, EjectionPolicy, EndpointId, FairBy, FlowKey, Fraction, PoolPolicy,
-    PoolState, QueuePolicy, Quota, RegionalKey, Slot, Stream, TenantId, Ticket, Timestamp,
+    ActivationPolicy, ArrivalTime, Class, EjectionPolicy, EndpointId, FairBy, FlowKey, Fraction,
+    PoolPolicy, PoolState, QueuePolicy, Quota, RegionalKey, Slot, Stream, TenantId, Ticket,
+    Timestamp,
 };
 
 use crate::{fairness::Meter, limit::LimitLog, random::Random};
@@ -91,6 +92,17 @@ pub(crate) struct Latched {
     pub(crate) in_flight_max: u32,
 }
 
+/// The attempts to wake a pool, as whoever starts its endpoints sees them.
+#[derive(Default)]
+pub(crate) struct Wakes {
+    /// The last one's number.
+    pub(crate) last: u64,
+    /// The one that nothing was heard of yet.
+    pub(crate) open: Option<u64>,
+    /// Until then nobody may be woken.
+    pub(crate) paused_until: Timestamp,
+}
+
 /// One pool and what must be true of it.
 pub(crate) struct Scene {
     pub(crate) pool: PoolState<Rate>,
@@ -104,6 +116,9 @@ pub(crate) struct Scene {
     /// The most seats that an endpoint ever had.
     pub(crate) seats_max: u32,
     pub(crate) ended: u64,
+    pub(crate) wakes: Wakes,
+    /// Endpoints that have to answer a probe.
+    pub(crate) unprobed: Vec<EndpointId>,
 }
 
 impl Scene {
@@ -119,6 +134,8 @@ impl Scene {
             virtual_time: 0.0,
             seats_max: 0,
             ended: 0,
+            wakes: Wakes::default(),
+            unprobed: Vec::new(),
         };
         scene.relist(random, Timestamp::default());
         scene
@@ -171,6 +188,14 @@ pub(crate) fn policy(random: &mut Random) -> PoolPolicy {
             ]),
             client_share: random.pick(&[10, 50, 100]),
         },
+        activation: random.percent(60).then(|| ActivationPolicy {
+            cold_start: Duration::from_millis(random.pick(&[100, 2_000, 20_000])),
+            replicas_max: random.small(1..6),
+            pause_min: Duration::from_millis(100),
+            pause_max: Duration::from_secs(2),
+            failed_starts_max: 4,
+            failing_window: Duration::from_secs(10),
+        }),
         ..PoolPolicy::default()
     }
 }

@@ -63,7 +63,9 @@ impl World {
                 50..74 => self.pass(),
                 74..82 => self.leave(scene),
                 82..88 => self.stream(scene),
-                88..93 => self.operate(scene),
+                88..91 => self.operate(scene),
+                91..92 => self.probe(scene),
+                92..93 => self.fail_start(scene),
                 93..95 => self.scenes[scene].relist(&mut self.random, self.now),
                 95..97 => self.reload(scene),
                 _ => self.change_tenant(),
@@ -168,8 +170,7 @@ impl World {
             }
             Admission::Wait(waiting) => {
                 latched.quota = quota;
-                assert_eq!(waiting.until, request.until);
-                assert!(waiting.predicted <= scene.policy.queue.wait_max);
+                let request = check::promise(scene, request, waiting, now);
                 let old = scene.queued.insert(waiting.ticket, request);
                 assert!(old.is_none(), "a ticket was given out twice");
                 check::bounds(scene, tenant, &request, now);
@@ -181,7 +182,20 @@ impl World {
         }
     }
 
+    /// What follows from any event: starts, those who wait in vain, and grants.
     fn dispatch(&mut self, index: usize) {
+        let scene = &mut self.scenes[index];
+        check::wakes(scene, self.now);
+        scene
+            .unprobed
+            .extend(std::iter::from_fn(|| scene.pool.unprobed()).map(|(id, _)| id));
+        while let Some((ticket, refused)) = scene.pool.turn_away(&scene.policy, self.now) {
+            let queued = scene.queued.remove(&ticket).expect("a live ticket");
+            let tenant = &self.tenants[queued.tenant];
+            check::refusal(scene, tenant, &refused, self.now);
+            scene.ended += 1;
+        }
+        assert!(!scene.pool.stirs());
         loop {
             let seconds: Vec<f64> = self
                 .tenants
@@ -256,7 +270,7 @@ impl World {
         }
         let held = scene.held.swap_remove(self.random.index(scene.held.len()));
         let outcome = match self.random.within(0..20) {
-            0 => Outcome::Failed(Failure::Reset),
+            0 => Outcome::Failed(self.random.pick(&[Failure::Reset, Failure::Connect])),
             1 => Outcome::Answered {
                 status: 503,
                 first_byte: Duration::from_millis(1),
@@ -396,6 +410,36 @@ impl World {
         }
     }
 
+    /// A starting endpoint answers.
+    fn probe(&mut self, index: usize) {
+        let scene = &mut self.scenes[index];
+        if scene.unprobed.is_empty() {
+            return;
+        }
+        let place = self.random.index(scene.unprobed.len());
+        let id = scene.unprobed.swap_remove(place);
+        let starting = scene.pool.is_starting(id);
+        assert_eq!(scene.pool.answered(&scene.policy, id, self.now), starting);
+    }
+
+    /// Word that an attempt to start endpoints came to nothing: the last one, or one that was given up before.
+    fn fail_start(&mut self, index: usize) {
+        let late = self.random.percent(30);
+        let scene = &mut self.scenes[index];
+        let attempt = scene.wakes.last.saturating_sub(u64::from(late));
+        let before = scene.pool.activation(&scene.policy, self.now);
+        let failed = if self.random.percent(50) {
+            scene.pool.wake_failed(&scene.policy, attempt, self.now)
+        } else {
+            scene.pool.endpoint_ended(&scene.policy, attempt, self.now)
+        };
+        assert_eq!(failed, scene.wakes.open.is_some_and(|open| open == attempt));
+        if !failed {
+            let after = scene.pool.activation(&scene.policy, self.now);
+            assert_eq!(before.map(|view| view.phase), after.map(|view| view.phase));
+        }
+    }
+
     /// An operator's wish, or a probe's result.
     fn operate(&mut self, index: usize) {
         let number = u16::try_from(self.random.within(0..u64::from(ADDRESSES))).unwrap();
@@ -405,6 +449,7 @@ impl World {
                 self.random
                     .pick(&[Mode::Ready, Mode::Ready, Mode::Drain, Mode::Maintenance]);
             scene.pool.set_mode(address(number), mode, self.now);
+            scene.pool.tick(&scene.policy, self.now);
         } else if let Some(id) = scene.pool.endpoint(address(number)) {
             let ok = self.random.percent(70);
             scene.pool.probed(&scene.policy, id, ok, self.now);

@@ -1,0 +1,89 @@
+//! `launchday compare A B`: is there a difference, how large, and how large would it have to be to be seen.
+//!
+//! Rounds are compared, not requests: requests of one run share its luck, and a target settles differently after each
+//! restart (Treadmill, ISCA 2016). Each round plays A and B with the same seed, the order alternates (AB, BA, …) so that a
+//! slow drift of the machine hits both alike, and the target is restarted before each run by the command that the operator
+//! named. What is claimed is the interval of the mean of the rounds' differences, by `BCa` bootstrap.
+//!
+//! One measure decides, the others stand beside it: of five intervals one in four runs of A against A would show something.
+
+mod measure;
+mod report;
+mod rounds;
+mod saved;
+
+pub use measure::{Measure, Measured};
+pub use report::{lines, markdown};
+pub use rounds::{Plan, Side, Trial, compare};
+pub use saved::compare_saved;
+
+use serde::Serialize;
+
+/// What a comparison found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Name of A.
+    pub a: String,
+    /// Name of B.
+    pub b: String,
+    /// Pairs that the figures rest on.
+    pub rounds: usize,
+    /// Rounds that had to be played again, because the generator disturbed one of their runs.
+    pub repeated: usize,
+    /// Whether the pairs are blocks of two saved runs, so that what differs from start to start is not in the interval.
+    pub is_of_saved: bool,
+    /// Doubts that a reader must know: other seeds, other machines.
+    pub doubts: Vec<String>,
+    /// The deciding measure first.
+    pub measured: Vec<Measured>,
+}
+
+impl Comparison {
+    /// The answer in one sentence, by the deciding measure.
+    pub fn sentence(&self) -> String {
+        self.measured.first().map_or_else(
+            || "nothing could be compared".to_owned(),
+            |measured| measured.sentence(&self.a, &self.b),
+        )
+    }
+}
+
+/// Why there is no comparison.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A run could not be made.
+    #[error("{0}")]
+    Run(String),
+    /// Too many runs were invalid.
+    #[error(
+        "{0} runs were invalid, more than half of the rounds: the generator disturbs what it measures; {1}"
+    )]
+    Invalid(usize, String),
+    /// The operator ended it.
+    #[error("interrupted after {0} of the rounds")]
+    Interrupted(usize),
+    /// Fewer pairs than an interval needs.
+    #[error("only {found} pairs, {needed} are needed: {remedy}")]
+    TooFew {
+        /// Pairs there are.
+        found: usize,
+        /// Pairs needed.
+        needed: usize,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+impl Problem {
+    /// What the process exits with: 3 when the measurement is not valid, 130 when interrupted, else 2.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Invalid(..) => 3,
+            Self::Interrupted(_) => 130,
+            Self::Run(_) | Self::TooFew { .. } => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! What is compared, and what its rounds say.
+
+use serde::{Serialize, Serializer};
+
+use crate::{
+    report::quantity,
+    results::{Results, counts::ratio},
+    statistics::{
+        bootstrap::{deviation_of, interval_95, mean_of},
+        percentile::Sample,
+    },
+};
+
+/// Multiple of s/√R that is found in 80 % of repeats at 5 % false claims: z of 0.975 plus z of 0.8.
+const DETECTABLE: f64 = 2.8;
+
+/// A figure of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// Response from the plan at a quantile 0–1.
+    Response(f64),
+    /// Response from the send at a quantile.
+    Service(f64),
+    /// Answers per second.
+    AnsweredPerSecond,
+    /// Share failed or unanswered; compared by difference, the others by ratio.
+    FailedShare,
+}
+
+impl Measure {
+    /// All that are shown, in order.
+    pub const SHOWN: [Self; 5] = [
+        Self::Response(0.5),
+        Self::Response(0.9),
+        Self::Response(0.99),
+        Self::AnsweredPerSecond,
+        Self::FailedShare,
+    ];
+
+    /// Its name.
+    pub fn label(self) -> String {
+        match self {
+            Self::Response(quantile) => format!("response {}", quantity::quantile(quantile)),
+            Self::Service(quantile) => format!("service {}", quantity::quantile(quantile)),
+            Self::AnsweredPerSecond => "answered per second".to_owned(),
+            Self::FailedShare => "failed share".to_owned(),
+        }
+    }
+
+    /// The figure of one run; none when it is unknown or only a bound.
+    pub fn of(self, results: &Results) -> Option<f64> {
+        match self {
+            Self::Response(quantile) => {
+                let sample = Sample::new(&results.response, &results.censored());
+                let found = sample.shown(quantile)?;
+                (!found.is_bound).then(|| ratio(found.value_ns, 1_000_000_000))
+            }
+            Self::Service(quantile) => results
+                .service
+                .quantile(quantile)
+                .map(|ns| ratio(ns, 1_000_000_000)),
+            Self::AnsweredPerSecond => (results.duration_seconds > 0.0)
+                .then(|| ratio(results.counts.answered, 1) / results.duration_seconds),
+            Self::FailedShare => results.counts.failed_share(),
+        }
+    }
+
+    /// ln(a/b), or a − b of shares; none when a ratio has no meaning.
+    pub(super) fn difference(self, a: f64, b: f64) -> Option<f64> {
+        match self {
+            Self::FailedShare => Some(a - b),
+            _ => (a > 0.0 && b > 0.0).then(|| (a / b).ln()),
+        }
+    }
+
+    /// A difference for reading, as change of A against B.
+    fn change(self, difference: f64) -> String {
+        let sign = |value: f64| if value < 0.0 { "−" } else { "+" };
+        if self == Self::FailedShare {
+            return format!("{}{:.2} points", sign(difference), difference.abs() * 100.0);
+        }
+        let percent = (difference.exp() - 1.0) * 100.0;
+        format!("{}{:.1} %", sign(percent), percent.abs())
+    }
+
+    fn value(self, value: f64) -> String {
+        match self {
+            Self::Response(_) | Self::Service(_) => quantity::seconds(value),
+            Self::AnsweredPerSecond => quantity::rate(value),
+            Self::FailedShare => quantity::percent(value),
+        }
+    }
+}
+
+impl Serialize for Measure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.label())
+    }
+}
+
+/// What the rounds say about one measure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// Which.
+    pub measure: Measure,
+    /// Rounds in which both sides have the figure.
+    pub rounds: usize,
+    /// Geometric mean over the rounds of A (arithmetic for shares); seconds, per second, or a share.
+    pub a: f64,
+    /// The same of B.
+    pub b: f64,
+    /// Mean of ln(A/B), or of A − B for shares.
+    pub difference: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// The difference that this many rounds with this noise find in four of five repeats.
+    pub detectable: f64,
+    /// Whether 0 lies outside the interval.
+    pub is_different: bool,
+}
+
+impl Measured {
+    /// From pairs (A, B) of figures; none with fewer than three pairs that can be compared.
+    pub(super) fn from_pairs(measure: Measure, pairs: &[(f64, f64)], seed: u64) -> Option<Self> {
+        let comparable: Vec<(f64, f64, f64)> = pairs
+            .iter()
+            .filter_map(|(a, b)| Some((*a, *b, measure.difference(*a, *b)?)))
+            .collect();
+        let differences: Vec<f64> = comparable.iter().map(|entry| entry.2).collect();
+        let found = interval_95(&differences, seed)?;
+        let centre = |values: Vec<f64>| match measure {
+            Measure::FailedShare => mean_of(&values),
+            _ => mean_of(&values.iter().map(|value| value.ln()).collect::<Vec<_>>()).exp(),
+        };
+        Some(Self {
+            measure,
+            rounds: differences.len(),
+            a: centre(comparable.iter().map(|entry| entry.0).collect()),
+            b: centre(comparable.iter().map(|entry| entry.1).collect()),
+            difference: found.mean,
+            low: found.low,
+            high: found.high,
+            detectable: DETECTABLE * deviation_of(&differences)
+                / ratio(differences.len() as u64, 1).sqrt(),
+            is_different: !found.contains(0.0),
+        })
+    }
+
+    /// The answer in words.
+    pub(super) fn sentence(&self, a: &str, b: &str) -> String {
+        let label = self.measure.label();
+        if self.is_different {
+            format!(
+                "{label}: {a} {} against {b} (95 %: {} to {})",
+                self.change(),
+                self.measure.change(self.low),
+                self.measure.change(self.high)
+            )
+        } else {
+            format!(
+                "{label}: no difference shown between {a} and {b}; one of {} or more would probably have been found",
+                self.measure.change(self.detectable)
+            )
+        }
+    }
+
+    /// Mean change of A against B.
+    pub(super) fn change(&self) -> String {
+        self.measure.change(self.difference)
+    }
+
+    /// Cells of a table: measure, A, B, change, interval, detectable, claim.
+    pub(super) fn cells(&self) -> [String; 7] {
+        let claim = if self.is_different {
+            "different"
+        } else {
+            "no difference shown"
+        };
+        [
+            self.measure.label(),
+            self.measure.value(self.a),
+            self.measure.value(self.b),
+            self.change(),
+            format!(
+                "{} to {}",
+                self.measure.change(self.low),
+                self.measure.change(self.high)
+            ),
+            self.measure.change(self.detectable),
+            claim.to_owned(),
+        ]
+    }
+}

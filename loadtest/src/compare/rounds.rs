@@ -1,0 +1,133 @@
+//! Playing the rounds: ABBA order, equal seeds, a round again when the generator disturbed it.
+
+use crate::{
+    results::{Outcome, Results},
+    trial::Run,
+};
+
+use super::{Comparison, Measure, Measured, Problem};
+
+/// Fewer rounds give no interval worth the name.
+pub(super) const ROUNDS_MIN: usize = 10;
+
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first.
+    A,
+    /// The second.
+    B,
+}
+
+/// A run that is asked for; the runner restarts the target before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// Whose.
+    pub side: Side,
+    /// Number of the round, from 0.
+    pub round: usize,
+    /// Seed of schedule and draws, the same for both sides of a round.
+    pub seed: u64,
+}
+
+/// What is to be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Name of A.
+    pub a: String,
+    /// Name of B.
+    pub b: String,
+    /// Pairs to play; fewer than ten are raised to ten.
+    pub rounds: usize,
+    /// The deciding measure.
+    pub measure: Measure,
+    /// Seed of the first round; each next has the next number.
+    pub seed: u64,
+}
+
+/// Plays all rounds and compares.
+///
+/// # Errors
+/// When a run cannot be made, too many are invalid, or the operator ends it.
+pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, Problem> {
+    let rounds = plan.rounds.max(ROUNDS_MIN);
+    let mut pairs: Vec<(Results, Results)> = Vec::with_capacity(rounds);
+    let mut repeated = 0;
+    while pairs.len() < rounds {
+        let round = pairs.len();
+        match play(plan, round, runner)? {
+            Round::Valid(pair) => pairs.push(*pair),
+            Round::Interrupted => return Err(Problem::Interrupted(round)),
+            Round::Invalid(why) => {
+                repeated += 1;
+                if repeated > rounds / 2 {
+                    return Err(Problem::Invalid(repeated, why));
+                }
+            }
+        }
+    }
+    Ok(Comparison {
+        a: plan.a.clone(),
+        b: plan.b.clone(),
+        rounds,
+        repeated,
+        is_of_saved: false,
+        doubts: Vec::new(),
+        measured: measured(plan, |measure| {
+            pairs
+                .iter()
+                .filter_map(|(a, b)| Some((measure.of(a)?, measure.of(b)?)))
+                .collect()
+        }),
+    })
+}
+
+/// The deciding measure first, then the others that can be compared.
+pub(super) fn measured(plan: &Plan, pairs: impl Fn(Measure) -> Vec<(f64, f64)>) -> Vec<Measured> {
+    let others = Measure::SHOWN
+        .into_iter()
+        .filter(|measure| *measure != plan.measure);
+    std::iter::once(plan.measure)
+        .chain(others)
+        .filter_map(|measure| Measured::from_pairs(measure, &pairs(measure), plan.seed))
+        .collect()
+}
+
+enum Round {
+    Valid(Box<(Results, Results)>),
+    Invalid(String),
+    Interrupted,
+}
+
+/// Both sides with one seed; A first in even rounds, B first in odd ones.
+fn play(plan: &Plan, round: usize, runner: &mut impl Run<Trial>) -> Result<Round, Problem> {
+    let seed = plan.seed.wrapping_add(round as u64);
+    let mut run = |side| {
+        runner
+            .run(&Trial { side, round, seed })
+            .map_err(Problem::Run)
+    };
+    let (a, b) = if round.is_multiple_of(2) {
+        let a = run(Side::A)?;
+        (a, run(Side::B)?)
+    } else {
+        let b = run(Side::B)?;
+        (run(Side::A)?, b)
+    };
+    for results in [&a, &b] {
+        match &results.verdict {
+            Some(verdict) if verdict.outcome == Outcome::Interrupted => {
+                return Ok(Round::Interrupted);
+            }
+            Some(verdict) if verdict.outcome == Outcome::Invalid => {
+                let why = verdict
+                    .findings
+                    .first()
+                    .map_or_else(String::new, |finding| finding.what.clone());
+                return Ok(Round::Invalid(why));
+            }
+            _ => {}
+        }
+    }
+    Ok(Round::Valid(Box::new((a, b))))
+}

@@ -1,0 +1,135 @@
+//! Two results that were saved earlier: the same stretches of the same schedule are the pairs.
+//!
+//! Weaker than rounds, and said so: whatever differs from start to start (where memory lies, which connections met which
+//! worker) is in each run once and cannot be told from a difference.
+
+use crate::results::{Latencies, Results, Second, counts::ratio};
+
+use super::{Comparison, Measure, Plan, Problem, rounds::measured};
+
+/// Stretches to cut the runs into; with more of them each holds too few answers.
+const BLOCKS: usize = 20;
+/// Fewer give no interval worth the name.
+const BLOCKS_MIN: usize = 10;
+
+/// Compares stretch by stretch. Percentiles come from the seconds' histograms, which keep one or two digits.
+///
+/// # Errors
+/// When they have fewer than ten common seconds.
+pub fn compare_saved(plan: &Plan, a: &Results, b: &Results) -> Result<Comparison, Problem> {
+    let (a_seconds, b_seconds) = (counted(a), counted(b));
+    let common = a_seconds.len().min(b_seconds.len());
+    let length = (common / BLOCKS).max(1);
+    let blocks: Vec<(Block, Block)> = a_seconds
+        .chunks_exact(length)
+        .zip(b_seconds.chunks_exact(length))
+        .map(|(a, b)| (Block::of(a), Block::of(b)))
+        .collect();
+    if blocks.len() < BLOCKS_MIN {
+        return Err(Problem::TooFew {
+            found: blocks.len(),
+            needed: BLOCKS_MIN,
+            remedy: "compare runs of at least ten seconds, or let compare play rounds itself"
+                .to_owned(),
+        });
+    }
+    Ok(Comparison {
+        a: plan.a.clone(),
+        b: plan.b.clone(),
+        rounds: blocks.len(),
+        repeated: 0,
+        is_of_saved: true,
+        doubts: doubts(a, b),
+        measured: measured(plan, |measure| {
+            blocks
+                .iter()
+                .filter_map(|(a, b)| Some((a.figure(measure)?, b.figure(measure)?)))
+                .collect()
+        }),
+    })
+}
+
+/// Seconds of the schedule, without warm-up.
+fn counted(results: &Results) -> Vec<&Second> {
+    results
+        .seconds
+        .iter()
+        .filter(|second| second.at_seconds >= 0 && second.offered > 0)
+        .collect()
+}
+
+/// Some seconds as one.
+struct Block {
+    seconds: u64,
+    offered: u64,
+    answered: u64,
+    failed: u64,
+    response: Latencies,
+}
+
+impl Block {
+    fn of(seconds: &[&Second]) -> Self {
+        let mut block = Self {
+            seconds: seconds.len() as u64,
+            offered: 0,
+            answered: 0,
+            failed: 0,
+            response: Latencies::default(),
+        };
+        for second in seconds {
+            block.offered += second.offered;
+            block.answered += second.answered;
+            block.failed += second.failed;
+            block.response.merge(&second.response);
+        }
+        block
+    }
+
+    fn figure(&self, measure: Measure) -> Option<f64> {
+        match measure {
+            Measure::Response(quantile) => self
+                .response
+                .quantile(quantile)
+                .map(|ns| ratio(ns, 1_000_000_000)),
+            Measure::Service(_) => None,
+            Measure::AnsweredPerSecond => Some(ratio(self.answered, self.seconds)),
+            Measure::FailedShare => (self.offered > 0).then(|| ratio(self.failed, self.offered)),
+        }
+    }
+}
+
+/// What makes the two less comparable.
+fn doubts(a: &Results, b: &Results) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if a.scenario.sha256 != b.scenario.sha256 {
+        doubts.push("they played different scenarios".to_owned());
+    }
+    if a.scenario.seed != b.scenario.seed {
+        doubts.push(format!(
+            "they had different seeds ({} and {}): chance is in the difference",
+            a.scenario.seed, b.scenario.seed
+        ));
+    }
+    if a.scenario.mode != b.scenario.mode {
+        doubts.push("one is open, closed or simulated and the other is not".to_owned());
+    }
+    if a.machine != b.machine {
+        doubts.push("they ran on different machines or processors".to_owned());
+    }
+    for (name, results) in [("A", a), ("B", b)] {
+        if results.counts.unanswered > 0 {
+            doubts.push(format!(
+                "{name} has {} requests that were never answered; a second does not know of them",
+                results.counts.unanswered
+            ));
+        }
+        let word = results
+            .verdict
+            .as_ref()
+            .map(|verdict| verdict.outcome.label());
+        if let Some(word @ ("invalid" | "interrupted")) = word {
+            doubts.push(format!("{name} is {word}"));
+        }
+    }
+    doubts
+}

@@ -1,0 +1,318 @@
+//! One connection to the target: writes a request as far as the kernel takes it, reads an answer from whatever comes.
+//!
+//! Buffers belong to the worker; a connection owns memory only for what the kernel did not take or what came in pieces,
+//! and for its TLS state. So an idle plain connection costs a few hundred bytes.
+
+use std::{
+    io::{self, Read, Write},
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::io::Errno;
+use rustls::{ClientConnection, HandshakeKind};
+
+use super::{answer::Reader, socket::reason_of};
+use crate::{results::Reason, workload::Tls};
+
+/// What uploads consist of.
+static FILLER: [u8; 16_384] = [b'x'; 16_384];
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Connecting, or shaking hands.
+    Opening,
+    /// Ready for a request.
+    Idle,
+    /// Serving the citizen at this place.
+    Busy(u32),
+}
+
+/// What came of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrived {
+    /// Nothing that changes anything.
+    Nothing,
+    /// The whole answer; the connection can be used again if the answer allows it.
+    Answer,
+    /// The connection is over.
+    End(Reason),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: OwnedFd,
+    /// Tells it from others that had the same place in the table.
+    pub(crate) generation: u32,
+    pub(crate) stage: Stage,
+    /// The citizen it belongs to; none if it is shared.
+    pub(crate) owner: Option<u32>,
+    pub(crate) reader: Reader,
+    /// Requests it was used for.
+    pub(crate) used: u64,
+    tls: Option<Box<ClientConnection>>,
+    /// What the kernel did not take yet, from `out_from` on.
+    out: Vec<u8>,
+    out_from: usize,
+    filler: u64,
+}
+
+/// Buffers of a worker, used for every connection in turn.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    raw: Box<[u8]>,
+    plain: Box<[u8]>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            raw: vec![0; 65_536].into(),
+            plain: vec![0; 65_536].into(),
+        }
+    }
+}
+
+impl Connection {
+    /// Over a socket that is connecting.
+    pub(crate) fn new(
+        socket: OwnedFd,
+        generation: u32,
+        owner: Option<u32>,
+        tls: Option<&Tls>,
+    ) -> Result<Self, Reason> {
+        let tls = match tls {
+            None => None,
+            Some(tls) => {
+                let mut session = ClientConnection::new(tls.config.clone(), tls.name.clone())
+                    .map_err(|_| Reason::Tls)?;
+                session.set_buffer_limit(None);
+                Some(Box::new(session))
+            }
+        };
+        Ok(Self {
+            socket,
+            generation,
+            stage: Stage::Opening,
+            owner,
+            reader: Reader::default(),
+            used: 0,
+            tls,
+            out: Vec::new(),
+            out_from: 0,
+            filler: 0,
+        })
+    }
+
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// The error with which connecting ended, if it did.
+    pub(crate) fn connect_error(&self) -> Option<Reason> {
+        match rustix::net::sockopt::socket_error(&self.socket) {
+            Ok(Ok(())) => None,
+            Ok(Err(errno)) | Err(errno) => Some(reason_of(errno)),
+        }
+    }
+
+    /// Goes on shaking hands; true when the connection is ready for requests.
+    pub(crate) fn handshake(&mut self, scratch: &mut Scratch) -> Result<bool, Reason> {
+        if self.tls.is_none() {
+            return Ok(true);
+        }
+        self.write_records().map_err(|_| Reason::Tls)?;
+        if let Arrived::End(reason) = self.receive(scratch) {
+            // A peer that closes in the middle of a handshake speaks no TLS, or refused us.
+            return Err(if reason == Reason::Reset {
+                Reason::Tls
+            } else {
+                reason
+            });
+        }
+        self.write_records().map_err(|_| Reason::Tls)?;
+        Ok(self.tls.as_ref().is_some_and(|tls| !tls.is_handshaking()))
+    }
+
+    /// Whether the handshake was resumed; none without TLS.
+    pub(crate) fn is_resumed(&self) -> Option<bool> {
+        let kind = self.tls.as_ref()?.handshake_kind()?;
+        Some(kind == HandshakeKind::Resumed)
+    }
+
+    /// Begins a request; the answer to a HEAD has no body.
+    pub(crate) fn send(
+        &mut self,
+        request: &[u8],
+        filler: u64,
+        is_head: bool,
+    ) -> Result<(), Reason> {
+        self.reader.expect(is_head);
+        self.used += 1;
+        self.filler = filler;
+        if let Some(tls) = &mut self.tls {
+            tls.writer().write_all(request).map_err(|_| Reason::Tls)?;
+            return self.flush();
+        }
+        let written = write(&self.socket, request)?;
+        self.out.clear();
+        self.out_from = 0;
+        if written < request.len() {
+            self.out
+                .extend_from_slice(request.get(written..).unwrap_or_default());
+            return Ok(());
+        }
+        if filler > 0 { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes on where the kernel stopped taking.
+    pub(crate) fn flush(&mut self) -> Result<(), Reason> {
+        if self.tls.is_some() {
+            return self.flush_tls();
+        }
+        while let Some(rest) = self
+            .out
+            .get(self.out_from..)
+            .filter(|rest| !rest.is_empty())
+        {
+            match write(&self.socket, rest)? {
+                0 => return Ok(()),
+                written => self.out_from += written,
+            }
+        }
+        while self.filler > 0 {
+            match write(&self.socket, next_filler(self.filler))? {
+                0 => return Ok(()),
+                written => self.filler -= written as u64,
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_tls(&mut self) -> Result<(), Reason> {
+        loop {
+            self.write_records()?;
+            let Some(tls) = &mut self.tls else {
+                return Ok(());
+            };
+            if tls.wants_write() || self.filler == 0 {
+                return Ok(());
+            }
+            let next = next_filler(self.filler);
+            tls.writer().write_all(next).map_err(|_| Reason::Tls)?;
+            self.filler -= next.len() as u64;
+        }
+    }
+
+    fn write_records(&mut self) -> Result<(), Reason> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(());
+        };
+        while tls.wants_write() {
+            match tls.write_tls(&mut Socket(&self.socket)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => {
+                    return Err(Errno::from_io_error(&error).map_or(Reason::Reset, reason_of));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the kernel has no more. A read that does not fill the buffer has emptied it (epoll(7), Q9).
+    pub(crate) fn receive(&mut self, scratch: &mut Scratch) -> Arrived {
+        let mut arrived = Arrived::Nothing;
+        loop {
+            let read = match rustix::io::read(&self.socket, &mut *scratch.raw) {
+                Ok(read) => read,
+                Err(Errno::AGAIN | Errno::INTR) => return arrived,
+                Err(_) => return self.end(arrived),
+            };
+            if read == 0 {
+                return self.end(arrived);
+            }
+            let bytes = scratch.raw.get(..read).unwrap_or_default();
+            let fed = match &mut self.tls {
+                None => self.reader.feed(bytes).map_err(|_| Reason::MalformedAnswer),
+                Some(tls) => decrypt(tls, &mut self.reader, bytes, &mut scratch.plain),
+            };
+            match fed {
+                Ok(true) => arrived = Arrived::Answer,
+                Ok(false) => {}
+                Err(reason) => return Arrived::End(reason),
+            }
+            if read < scratch.raw.len() {
+                return arrived;
+            }
+        }
+    }
+
+    /// The peer closed: that may complete an answer, or come right behind one.
+    fn end(&mut self, arrived: Arrived) -> Arrived {
+        if arrived == Arrived::Answer {
+            self.reader.answer.closes = true;
+            return arrived;
+        }
+        if self.reader.end() {
+            Arrived::Answer
+        } else {
+            Arrived::End(Reason::Reset)
+        }
+    }
+}
+
+fn next_filler(left: u64) -> &'static [u8] {
+    let length = usize::try_from(left)
+        .unwrap_or(usize::MAX)
+        .min(FILLER.len());
+    FILLER.get(..length).unwrap_or_default()
+}
+
+/// How much the kernel took; 0: none for now.
+fn write(socket: &OwnedFd, bytes: &[u8]) -> Result<usize, Reason> {
+    // Without SIGPIPE, which would end a process that does not ignore it.
+    match rustix::net::send(socket, bytes, rustix::net::SendFlags::NOSIGNAL) {
+        Ok(written) => Ok(written),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        Err(errno) => Err(reason_of(errno)),
+    }
+}
+
+/// Whether the answer is complete behind these records.
+fn decrypt(
+    tls: &mut ClientConnection,
+    reader: &mut Reader,
+    mut records: &[u8],
+    plain: &mut [u8],
+) -> Result<bool, Reason> {
+    let mut complete = false;
+    while !records.is_empty() {
+        tls.read_tls(&mut records).map_err(|_| Reason::Tls)?;
+        tls.process_new_packets().map_err(|_| Reason::Tls)?;
+        loop {
+            match tls.reader().read(plain) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => {
+                    let bytes = plain.get(..read).unwrap_or_default();
+                    complete = reader.feed(bytes).map_err(|_| Reason::MalformedAnswer)?;
+                }
+            }
+        }
+    }
+    Ok(complete)
+}
+
+struct Socket<'a>(&'a OwnedFd);
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = rustix::net::SendFlags::NOSIGNAL;
+        Ok(rustix::net::send(self.0.as_fd(), bytes, flags)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! Connections: which one serves a request, opening more, reading answers, giving back.
+//!
+//! Shared ones are used like a browser's pool for one host: the last used first, a new one when none is free and the limit
+//! allows it. Whoever waits takes the first that becomes free, old or new. A connection that fails to open fails one who
+//! waits, as many as connections were tried: a dead target fails every request and none twice.
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+
+use super::Worker;
+use crate::{
+    clock::nanoseconds,
+    generator::{
+        connection::{Arrived, Connection, Stage},
+        socket,
+    },
+    results::Reason,
+};
+
+impl Worker<'_> {
+    /// Whether the citizen's journey has its own connection.
+    pub(super) fn has_own_connection(&self, key: u32) -> bool {
+        self.entries
+            .get(key as usize)
+            .and_then(|entry| entry.citizen.journey_in(self.workload))
+            .is_some_and(|journey| journey.own_connection)
+    }
+
+    pub(super) fn is_alive(&self, connection: u32, generation: u32) -> bool {
+        self.connections
+            .get(connection as usize)
+            .is_some_and(|found| found.generation == generation)
+    }
+
+    fn is_idle(&self, connection: u32, generation: u32) -> bool {
+        self.connections
+            .get(connection as usize)
+            .is_some_and(|found| found.generation == generation && found.stage == Stage::Idle)
+    }
+
+    /// A connection that can serve this citizen now.
+    pub(super) fn free_connection(&mut self, key: u32, has_own: bool) -> Option<u32> {
+        if has_own {
+            let own = self.entries.get(key as usize)?.own;
+            return own
+                .filter(|(connection, generation)| self.is_idle(*connection, *generation))
+                .map(|(connection, _)| connection);
+        }
+        while let Some((connection, generation)) = self.idle.pop() {
+            if self.is_idle(connection, generation) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// No connection is free: wait for one, opening it if there may be more.
+    pub(super) fn wait_for_connection(&mut self, key: u32, has_own: bool) {
+        if has_own {
+            let own = self.entries.get(key as usize).and_then(|entry| entry.own);
+            if own.is_none_or(|(connection, generation)| !self.is_alive(connection, generation)) {
+                self.open(Some(key));
+            }
+            return;
+        }
+        if let Some(entry) = self.entries.get(key as usize) {
+            self.queue.push_back((key, entry.ticket));
+        }
+        self.open_for_the_waiting();
+    }
+
+    /// Opens as many shared connections as there are citizens waiting for one.
+    fn open_for_the_waiting(&mut self) {
+        if (self.opening as u64) < self.waiting && self.connections.len() < self.connections_max {
+            self.open(None);
+        }
+    }
+
+    fn open(&mut self, owner: Option<u32>) {
+        let (target, source) = self.sources.next();
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let tls = self.workload.target.tls.as_ref();
+        let made = socket::open(target, source)
+            .and_then(|socket| Connection::new(socket, generation, owner, tls));
+        let made = match made {
+            Ok(made) => made,
+            Err(reason) => return self.fail_one(owner, reason),
+        };
+        let key = u32::try_from(self.connections.insert(made)).unwrap_or(u32::MAX);
+        let data = EventData::new_u64(u64::from(generation) << 32 | u64::from(key));
+        // Edge-triggered for both directions: one call for the connection's whole life.
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        let added = self
+            .connections
+            .get(key as usize)
+            .map(|made| epoll::add(&self.epoll, made.socket(), data, flags));
+        if let Some(Err(errno)) = added {
+            self.connections.try_remove(key as usize);
+            return self.fail_one(owner, socket::reason_of(errno));
+        }
+        self.totals.open_max = self.totals.open_max.max(self.connections.len() as u64);
+        self.began.push_back((self.clock.now(), key, generation));
+        match owner.and_then(|owner| self.entries.get_mut(owner as usize)) {
+            Some(entry) => entry.own = Some((key, generation)),
+            None => self.opening += 1,
+        }
+    }
+
+    /// A connection could not be had: that fails its owner, or the first who waits for any.
+    fn fail_one(&mut self, owner: Option<u32>, reason: Reason) {
+        let failed = match owner {
+            Some(owner) => Some(owner).filter(|owner| self.is_waiting(*owner)),
+            None => self.next_waiting(),
+        };
+        if let Some(key) = failed {
+            self.fail(key, reason);
+        }
+    }
+
+    fn is_waiting(&self, key: u32) -> bool {
+        self.entries
+            .get(key as usize)
+            .is_some_and(|entry| entry.phase == super::Phase::Waiting)
+    }
+
+    /// Takes the first out of the queue who is still waiting.
+    fn next_waiting(&mut self) -> Option<u32> {
+        while let Some((key, ticket)) = self.queue.pop_front() {
+            let is_current = self
+                .entries
+                .get(key as usize)
+                .is_some_and(|entry| entry.ticket == ticket);
+            if is_current && self.is_waiting(key) && !self.has_own_connection(key) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Something happened on a connection.
+    pub(super) fn see(&mut self, data: u64, flags: EventFlags) {
+        #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+        let (key, generation) = (data as u32, (data >> 32) as u32);
+        if !self.is_alive(key, generation) {
+            return; // closed earlier in the same batch
+        }
+        let Some(connection) = self.connections.get_mut(key as usize) else {
+            return;
+        };
+        if connection.stage == Stage::Opening {
+            return self.see_opening(key, flags);
+        }
+        if flags.contains(EventFlags::OUT)
+            && let Err(reason) = connection.flush()
+        {
+            return self.end_connection(key, reason);
+        }
+        let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+        if !flags.intersects(EventFlags::IN | ends) {
+            return;
+        }
+        let mut arrived = connection.receive(&mut self.scratch);
+        if arrived == Arrived::Nothing && flags.intersects(ends) {
+            arrived = connection.receive(&mut self.scratch); // the end behind the last bytes
+        }
+        match arrived {
+            Arrived::Nothing => {}
+            Arrived::Answer => self.answered(key, flags.intersects(ends)),
+            Arrived::End(reason) => self.end_connection(key, reason),
+        }
+    }
+
+    fn see_opening(&mut self, key: u32, flags: EventFlags) {
+        let Some(connection) = self.connections.get_mut(key as usize) else {
+            return;
+        };
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            let reason = connection.connect_error().unwrap_or(Reason::Reset);
+            return self.end_connection(key, reason);
+        }
+        match connection.handshake(&mut self.scratch) {
+            Ok(true) => self.opened(key),
+            Ok(false) => {}
+            Err(reason) => self.end_connection(key, reason),
+        }
+    }
+
+    fn opened(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else {
+            return;
+        };
+        connection.stage = Stage::Idle;
+        self.totals.opened += 1;
+        match connection.is_resumed() {
+            Some(true) => self.totals.tls_resumed += 1,
+            Some(false) => self.totals.tls_full += 1,
+            None => {}
+        }
+        if connection.owner.is_none() {
+            self.opening = self.opening.saturating_sub(1);
+        }
+        self.give_back(key);
+    }
+
+    /// The answer on a busy connection is complete; on an idle one nobody asked for it.
+    fn answered(&mut self, key: u32, ends: bool) {
+        let Some(connection) = self.connections.get_mut(key as usize) else {
+            return;
+        };
+        let Stage::Busy(citizen) = connection.stage else {
+            return self.drop_connection(key);
+        };
+        connection.stage = Stage::Idle;
+        let mut answer = std::mem::take(&mut connection.reader.answer);
+        let closes = ends || answer.closes;
+        self.receive(citizen, &mut answer);
+        if let Some(connection) = self.connections.get_mut(key as usize) {
+            connection.reader.answer = answer;
+        }
+        if closes {
+            self.drop_connection(key);
+        } else {
+            self.give_back(key);
+        }
+    }
+
+    /// A free connection goes to the next who waits for it.
+    fn give_back(&mut self, key: u32) {
+        let Some(connection) = self.connections.get(key as usize) else {
+            return;
+        };
+        let generation = connection.generation;
+        if let Some(owner) = connection.owner {
+            if self.is_waiting(owner) {
+                self.send_on(key, owner);
+            }
+            return;
+        }
+        match self.next_waiting() {
+            Some(waiting) => self.send_on(key, waiting),
+            None => self.idle.push((key, generation)),
+        }
+        // The target may have closed idle ones that were never taken out.
+        if self.idle.len() > 64 + 2 * self.connections.len() {
+            let mut idle = std::mem::take(&mut self.idle);
+            idle.retain(|(key, generation)| self.is_idle(*key, *generation));
+            self.idle = idle;
+        }
+    }
+
+    pub(super) fn write_on(
+        &mut self,
+        connection: u32,
+        citizen: u32,
+        filler: u64,
+        is_head: bool,
+    ) -> Result<(), Reason> {
+        let Some(connection) = self.connections.get_mut(connection as usize) else {
+            return Err(Reason::Reset);
+        };
+        self.totals.reused += u64::from(connection.used > 0);
+        connection.stage = Stage::Busy(citizen);
+        connection.send(&self.request, filler, is_head)
+    }
+
+    /// The connection is over, and with it whatever it carried.
+    fn end_connection(&mut self, key: u32, reason: Reason) {
+        let Some(connection) = self.connections.get(key as usize) else {
+            return;
+        };
+        let (stage, owner) = (connection.stage, connection.owner);
+        self.drop_connection(key);
+        match stage {
+            Stage::Busy(citizen) => self.fail(citizen, reason),
+            Stage::Opening => self.fail_one(owner, reason),
+            Stage::Idle => {}
+        }
+        self.open_for_the_waiting();
+    }
+
+    /// Closes it; whoever waits may open another.
+    pub(super) fn drop_connection(&mut self, key: u32) {
+        let Some(connection) = self.connections.try_remove(key as usize) else {
+            return;
+        };
+        if connection.stage == Stage::Opening && connection.owner.is_none() {
+            self.opening = self.opening.saturating_sub(1);
+        }
+        drop(connection);
+    }
+
+    /// Connections that have been opening for too long.
+    pub(super) fn end_slow_openings(&mut self, now: u64) {
+        let limit = nanoseconds(self.workload.limits.connect);
+        while let Some((began, key, generation)) = self.began.front().copied() {
+            let is_opening = self.is_alive(key, generation)
+                && self
+                    .connections
+                    .get(key as usize)
+                    .is_some_and(|connection| connection.stage == Stage::Opening);
+            if is_opening && began.saturating_add(limit) > now {
+                return;
+            }
+            self.began.pop_front();
+            if is_opening {
+                self.end_connection(key, Reason::ConnectTimeout);
+            }
+        }
+        self.open_for_the_waiting();
+    }
+}

@@ -1,0 +1,241 @@
+//! A citizen's request from its plan to its one end.
+
+use super::{Coming, Entry, Phase, Worker};
+use crate::{
+    citizen::{Fate, JourneyEnd, Reply, Then},
+    clock::nanoseconds,
+    generator::answer::Answer,
+    record::Ending,
+    results::Reason,
+    workload::Filling,
+};
+
+impl Worker<'_> {
+    /// The request's time has come: it is sent if a connection is free, and waits otherwise.
+    pub(super) fn take_up(&mut self, key: u32) {
+        let now = self.clock.now();
+        let Some(entry) = self.entries.get_mut(key as usize) else {
+            return;
+        };
+        entry.phase = Phase::Waiting;
+        entry.ready = now;
+        entry.ticket = entry.ticket.wrapping_add(1);
+        self.waiting += 1;
+        self.record.take_up(&entry.citizen, now);
+        self.set_timer(key);
+        let has_own = self.has_own_connection(key);
+        let Some(connection) = self.free_connection(key, has_own) else {
+            self.wait_for_connection(key, has_own);
+            return;
+        };
+        self.send_on(connection, key);
+    }
+
+    /// The timer of a request: whatever ends the wait first.
+    fn set_timer(&mut self, key: u32) {
+        let limits = self.workload.limits;
+        let Some(entry) = self.entries.get(key as usize) else {
+            return;
+        };
+        let due = entry
+            .citizen
+            .leaves_at()
+            .min(entry.deadline(limits.deadline));
+        let due = due.min(entry.timeout(limits.timeout));
+        if due == u64::MAX {
+            self.wheel.cancel(key);
+        } else {
+            self.wheel.set(key, due);
+        }
+    }
+
+    /// Writes the request of `key` on a free connection.
+    pub(super) fn send_on(&mut self, connection: u32, key: u32) {
+        let workload = self.workload;
+        let Some(entry) = self.entries.get_mut(key as usize) else {
+            return;
+        };
+        let Some(step) = entry.citizen.step_in(workload) else {
+            return self.fail(key, Reason::LocalWorker); // a journey has at least one step
+        };
+        self.request.clear();
+        let filling = entry.filling(workload.key_of(entry.citizen.tenant));
+        let body = step.request.write(&filling, &mut self.request);
+        entry.written = self.clock.now();
+        entry.phase = Phase::Sent(connection);
+        self.waiting = self.waiting.saturating_sub(1);
+        self.record.send(&entry.citizen, entry.ready, entry.written);
+        self.record.note_sent_bytes(entry.citizen.plan, body.body());
+        if workload.limits.timeout.is_some() {
+            self.set_timer(key);
+        }
+        if let Err(reason) = self.write_on(connection, key, body.filler, step.request.is_head()) {
+            self.drop_connection(connection);
+            self.fail(key, reason);
+        }
+    }
+
+    /// A complete answer came for `key`.
+    pub(super) fn receive(&mut self, key: u32, answer: &mut Answer) {
+        let now = self.clock.now();
+        let workload = self.workload;
+        let Some(entry) = self.entries.get_mut(key as usize) else {
+            return;
+        };
+        let lag = now.saturating_sub(self.events_since.max(entry.written));
+        self.record.note_read_lag(entry.citizen.plan, lag);
+        let before = entry.citizen.clone();
+        let has_location = entry.carry(answer, workload);
+        let reply = Reply {
+            status: answer.status,
+            retry_after_seconds: answer.retry_after_seconds,
+            has_location,
+        };
+        let (fate, then) = entry.citizen.receive(&reply, now, workload);
+        let ending = Ending {
+            fate,
+            written: Some(entry.written),
+            at: now,
+            taken_up: true,
+            status: answer.status,
+            received_bytes: answer.body_bytes,
+        };
+        self.record.end(&before, &ending);
+        self.go_on(key, then, now);
+    }
+
+    /// The request of `key` failed without an answer.
+    pub(super) fn fail(&mut self, key: u32, reason: Reason) {
+        let now = self.clock.now();
+        let Some(entry) = self.entries.get_mut(key as usize) else {
+            return;
+        };
+        let before = entry.citizen.clone();
+        let written = match entry.phase {
+            Phase::Sent(_) => Some(entry.written),
+            Phase::Thinking | Phase::Waiting => None,
+        };
+        self.waiting = self.waiting.saturating_sub(u64::from(written.is_none()));
+        let (fate, then) = entry.citizen.fail(reason);
+        let fate = match reason.blame() {
+            crate::results::Blame::Target => fate,
+            _ => Fate::NotSent(reason),
+        };
+        self.end_without_answer(&before, fate, written, now);
+        self.go_on(key, then, now);
+    }
+
+    /// The timer of `key` fired before its answer came.
+    pub(super) fn lose_patience(&mut self, key: u32) {
+        let now = self.clock.now();
+        let workload = self.workload;
+        let Some(entry) = self.entries.get_mut(key as usize) else {
+            return;
+        };
+        let reason = if entry.citizen.leaves_at() <= now {
+            None
+        } else if entry.deadline(workload.limits.deadline) <= now {
+            Some(Reason::Deadline)
+        } else if entry.timeout(workload.limits.timeout) <= now {
+            Some(Reason::Timeout)
+        } else {
+            self.set_timer(key); // by a hair too early
+            return;
+        };
+        let before = entry.citizen.clone();
+        let (written, connection) = match entry.phase {
+            Phase::Sent(connection) => (Some(entry.written), Some(connection)),
+            Phase::Thinking | Phase::Waiting => (None, None),
+        };
+        self.waiting = self.waiting.saturating_sub(u64::from(written.is_none()));
+        let (fate, then) = match reason {
+            None => entry.citizen.leave(now, workload),
+            Some(reason) => entry.citizen.fail(reason),
+        };
+        entry.phase = Phase::Thinking;
+        if let Some(connection) = connection {
+            // The answer may still come, and would be taken for another's.
+            self.drop_connection(connection);
+        }
+        self.end_without_answer(&before, fate, written, now);
+        self.go_on(key, then, now);
+    }
+
+    fn end_without_answer(
+        &mut self,
+        citizen: &crate::citizen::Citizen,
+        fate: Fate,
+        written: Option<u64>,
+        at: u64,
+    ) {
+        self.record.end(
+            citizen,
+            &Ending {
+                fate,
+                written,
+                at,
+                taken_up: true,
+                status: 0,
+                received_bytes: 0,
+            },
+        );
+    }
+
+    /// What follows. Even what is due at once goes by the wheel, so that nothing calls itself without end.
+    fn go_on(&mut self, key: u32, then: Then, now: u64) {
+        match then {
+            Then::Request(at) => {
+                if let Some(entry) = self.entries.get_mut(key as usize) {
+                    entry.phase = Phase::Thinking;
+                    self.wheel.set(key, at);
+                }
+            }
+            Then::End(end) => self.leave_table(key, end, now),
+        }
+    }
+
+    fn leave_table(&mut self, key: u32, end: JourneyEnd, now: u64) {
+        self.wheel.cancel(key);
+        let Some(entry) = self.entries.try_remove(key as usize) else {
+            return;
+        };
+        self.record.end_journey(&entry.citizen, end, now);
+        if let Some((connection, generation)) = entry.own
+            && self.is_alive(connection, generation)
+        {
+            self.drop_connection(connection);
+        }
+        if let Coming::Closed { left, .. } = &mut self.coming {
+            *left += 1;
+        }
+    }
+}
+
+impl Entry {
+    fn deadline(&self, deadline: Option<std::time::Duration>) -> u64 {
+        deadline.map_or(u64::MAX, |deadline| {
+            self.citizen.plan.saturating_add(nanoseconds(deadline))
+        })
+    }
+
+    fn timeout(&self, timeout: Option<std::time::Duration>) -> u64 {
+        match (timeout, self.phase) {
+            (Some(timeout), Phase::Sent(_)) => self.written.saturating_add(nanoseconds(timeout)),
+            _ => u64::MAX,
+        }
+    }
+
+    fn filling<'e>(&'e self, tenant: &'e [u8]) -> Filling<'e> {
+        let carried = self.carried.as_deref();
+        let redirected = self.citizen.is_redirected();
+        Filling {
+            tenant,
+            citizen: self.citizen.number,
+            cookies: carried.map_or(&[], |carried| &carried.cookies),
+            redirect: carried
+                .filter(|_| redirected)
+                .map_or(&[], |carried| carried.redirect.as_bytes()),
+            keeps_method: carried.is_some_and(|carried| carried.keeps_method),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What happened in each second, counted from the start of the warm-up: events by when they happened, plans by when they
+//! were due.
+
+use super::{Ending, Spread};
+use crate::{citizen::Fate, results::Latencies};
+
+/// Nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
+/// One second of one worker, or of all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SecondRecord {
+    pub(crate) offered: u64,
+    pub(crate) sent: u64,
+    pub(crate) answered: u64,
+    pub(crate) failed: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) not_sent: u64,
+    /// At its end.
+    pub(crate) in_flight: u64,
+    /// At its end.
+    pub(crate) waiting: u64,
+    pub(crate) response: Latencies,
+    pub(crate) own_lag_max: u64,
+    /// Nanoseconds on the processor.
+    pub(crate) busy: u64,
+    /// Nanoseconds runnable without a core.
+    pub(crate) run_delay: u64,
+    /// How long it was; the last may be shorter.
+    pub(crate) length: u64,
+}
+
+impl SecondRecord {
+    /// Adds the same second of another worker.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.sent += other.sent;
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.abandoned += other.abandoned;
+        self.not_sent += other.not_sent;
+        self.in_flight += other.in_flight;
+        self.waiting += other.waiting;
+        self.response.merge(&other.response);
+        self.own_lag_max = self.own_lag_max.max(other.own_lag_max);
+    }
+}
+
+/// All seconds so far.
+#[derive(Debug)]
+pub(crate) struct Seconds {
+    list: Vec<SecondRecord>,
+    /// Of the second that is running.
+    response: Spread,
+    /// Taken up and not ended.
+    in_flight: u64,
+}
+
+impl Default for Seconds {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            response: Spread::coarse(),
+            in_flight: 0,
+        }
+    }
+}
+
+impl Seconds {
+    pub(crate) fn list(&self) -> &[SecondRecord] {
+        &self.list
+    }
+
+    fn at(&mut self, time: u64) -> Option<&mut SecondRecord> {
+        let second = usize::try_from(time / SECOND).ok()?;
+        if second >= self.list.len() {
+            self.list.resize_with(second + 1, SecondRecord::default);
+        }
+        self.list.get_mut(second)
+    }
+
+    pub(super) fn take_up(&mut self, plan: u64, ready: u64, lag: u64) {
+        self.in_flight += 1;
+        if let Some(second) = self.at(plan) {
+            second.offered += 1;
+        }
+        if let Some(second) = self.at(ready) {
+            second.own_lag_max = second.own_lag_max.max(lag);
+        }
+    }
+
+    pub(super) fn send(&mut self, written: u64) {
+        if let Some(second) = self.at(written) {
+            second.sent += 1;
+        }
+    }
+
+    pub(super) fn end(&mut self, plan: u64, ending: &Ending) {
+        if ending.taken_up {
+            self.in_flight = self.in_flight.saturating_sub(1);
+        } else if let Some(second) = self.at(plan) {
+            second.offered += 1;
+        }
+        if let Some(second) = self.at(ending.at) {
+            match ending.fate {
+                Fate::Answered => second.answered += 1,
+                Fate::Failed(_) => second.failed += 1,
+                Fate::Abandoned => second.abandoned += 1,
+                Fate::NotSent(_) => second.not_sent += 1,
+                Fate::Unanswered => {}
+            }
+        }
+        if ending.fate == Fate::Answered {
+            self.response.record(ending.at.saturating_sub(plan));
+        }
+    }
+
+    /// Ends the second that began at `from`; returns a copy of it.
+    pub(crate) fn close(
+        &mut self,
+        from: u64,
+        waiting: u64,
+        load: (u64, u64),
+        length: u64,
+    ) -> SecondRecord {
+        let response = self.response.latencies();
+        self.response.clear();
+        let in_flight = self.in_flight;
+        let Some(second) = self.at(from) else {
+            return SecondRecord::default();
+        };
+        second.response.merge(&response);
+        second.in_flight = in_flight;
+        second.waiting = waiting;
+        (second.busy, second.run_delay) = load;
+        second.length = length;
+        second.clone()
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        if self.list.len() < other.list.len() {
+            self.list
+                .resize_with(other.list.len(), SecondRecord::default);
+        }
+        for (mine, theirs) in self.list.iter_mut().zip(&other.list) {
+            mine.add(theirs);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Whose citizens they are: all Kommunen of a register by population, or the names of a file with weights; one of them may
+//! ask for more than its share.
+
+use std::{fs, path::Path};
+
+use schleuse_config::{
+    load_register,
+    yaml::{Fault, Report, quoted},
+};
+use schleuse_core::TenantId;
+
+use super::section::Section;
+
+/// One tenant and its part of the demand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenant {
+    /// ARS, or the name in the file of weights.
+    pub key: String,
+    /// Name.
+    pub name: String,
+    /// The Land by name; empty when unknown.
+    pub land: String,
+    /// Inhabitants, if known.
+    pub population: Option<u64>,
+    /// Part of the demand, a noisy one's factor included.
+    pub weight: f64,
+    /// Part of what it is entitled to: its weight without that factor.
+    pub entitlement: f64,
+}
+
+/// All Kommunen of the register at this path.
+///
+/// # Errors
+///
+/// What is wrong with the file.
+pub fn of_register(path: &Path) -> Result<Vec<Tenant>, String> {
+    register(path, false).map_err(|Fault { wrong, .. }| format!("{} {wrong}", path.display()))
+}
+
+pub(super) fn read(top: &Section<'_, '_>, directory: &Path, report: &mut Report) -> Vec<Tenant> {
+    let Some(node) = top.node("tenants") else {
+        return Vec::new();
+    };
+    let section = Section::open(node, "tenants", "tenants", report);
+    let equal = section.parsed("by", report, |text| match text {
+        "population" => Ok(false),
+        "equal" => Ok(true),
+        _ => Err(Fault::new(
+            format!("{} is no way to draw tenants", quoted(text)),
+            "write population or equal",
+        )),
+    });
+    let mut tenants = match (section.node("register"), section.node("weights")) {
+        (Some(_), Some(_)) => {
+            let wrong = "`register` and `weights` exclude each other";
+            report.wrong(section.place, "tenants", wrong, "keep one of them");
+            return Vec::new();
+        }
+        (None, None) => {
+            section.required("register", report);
+            return Vec::new();
+        }
+        (Some(_), None) => section.parsed("register", report, |file| {
+            register(&directory.join(file), equal.unwrap_or_default())
+        }),
+        (None, Some(_)) => section.parsed("weights", report, |file| weights(&directory.join(file))),
+    }
+    .unwrap_or_default();
+    noise(&section, &mut tenants, report);
+    tenants
+}
+
+fn noise(tenants: &Section<'_, '_>, list: &mut [Tenant], report: &mut Report) {
+    let Some(node) = tenants.node("noisy") else {
+        return;
+    };
+    let section = Section::open(node, "tenants.noisy", "tenants.noisy", report);
+    let factor = section.required("factor", report).is_some();
+    let factor = factor.then(|| section.number("factor", report)).flatten();
+    let Some(key) = section.required("tenant", report) else {
+        return;
+    };
+    let name = section.text("tenant", report).unwrap_or_default();
+    let unread = list.is_empty();
+    match list.iter_mut().find(|tenant| tenant.key == name) {
+        Some(tenant) => tenant.weight *= factor.unwrap_or(1.0),
+        None if unread => {} // why there is none was noted
+        None => report.wrong(
+            key.place,
+            section.path("tenant"),
+            format!("no tenant has the key {}", quoted(name)),
+            "write a key of the register or of the file of weights",
+        ),
+    }
+}
+
+fn register(path: &Path, equal: bool) -> Result<Vec<Tenant>, Fault> {
+    let register = load_register(path).map_err(|problems| {
+        Fault::new(format!("cannot be used:\n{problems}"), "mend the register")
+    })?;
+    let tenants = register.places().map(|place| {
+        let tenant = TenantId::new(place);
+        let population = register.population(tenant);
+        let key = tenant.to_string();
+        #[expect(clippy::cast_precision_loss, reason = "inhabitants")]
+        let weight = if equal { 1.0 } else { population as f64 };
+        Tenant {
+            name: register.name(tenant).unwrap_or_default().to_owned(),
+            land: land(&key).to_owned(),
+            population: Some(population),
+            weight,
+            entitlement: weight,
+            key,
+        }
+    });
+    Ok(tenants.collect())
+}
+
+fn weights(path: &Path) -> Result<Vec<Tenant>, Fault> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        let wrong = format!("{} cannot be read: {error}", path.display());
+        Fault::new(
+            wrong,
+            "name a file that is there; paths begin beside the scenario",
+        )
+    })?;
+    let mut tenants = Vec::new();
+    for (number, line) in text.lines().enumerate().skip(1) {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        let read = line.rsplit_once(',').and_then(|(key, weight)| {
+            let weight = weight.trim().parse().ok();
+            let weight = weight.filter(|weight: &f64| weight.is_finite() && *weight >= 0.0)?;
+            Some((key.trim(), weight))
+        });
+        let Some((key, weight)) = read else {
+            let wrong = format!(
+                "{}:{}: {} has no weight",
+                path.display(),
+                number + 1,
+                quoted(line)
+            );
+            return Err(Fault::new(
+                wrong,
+                "write TENANT,WEIGHT below a line with these names",
+            ));
+        };
+        tenants.push(Tenant {
+            key: key.to_owned(),
+            name: key.to_owned(),
+            land: land(key).to_owned(),
+            population: None,
+            weight,
+            entitlement: weight,
+        });
+    }
+    if tenants.is_empty() {
+        let wrong = format!("{} names no tenant", path.display());
+        return Err(Fault::new(
+            wrong,
+            "write TENANT,WEIGHT below a line with these names",
+        ));
+    }
+    Ok(tenants)
+}
+
+/// The Länder by the first two digits of the ARS.
+const LÄNDER: [&str; 16] = [
+    "Schleswig-Holstein",
+    "Hamburg",
+    "Niedersachsen",
+    "Bremen",
+    "Nordrhein-Westfalen",
+    "Hessen",
+    "Rheinland-Pfalz",
+    "Baden-Württemberg",
+    "Bayern",
+    "Saarland",
+    "Berlin",
+    "Brandenburg",
+    "Mecklenburg-Vorpommern",
+    "Sachsen",
+    "Sachsen-Anhalt",
+    "Thüringen",
+];
+
+fn land(key: &str) -> &'static str {
+    let digits = key.get(..2).and_then(|digits| digits.parse::<usize>().ok());
+    let index = digits.and_then(|number| number.checked_sub(1));
+    index
+        .and_then(|index| LÄNDER.get(index))
+        .copied()
+        .unwrap_or_default()
+}

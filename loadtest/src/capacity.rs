@@ -9,6 +9,7 @@ mod report;
 mod search;
 
 pub use report::lines;
+pub(crate) use report::sentence;
 pub use search::{Plan, Purpose, Trial, search};
 
 use serde::Serialize;

@@ -9,11 +9,14 @@
 
 mod measure;
 mod report;
+mod restart;
 mod rounds;
 mod saved;
 
 pub use measure::{Measure, Measured};
+pub(crate) use report::{HEADS, basis};
 pub use report::{lines, markdown};
+pub use restart::restart;
 pub use rounds::{Plan, Side, Trial, compare};
 pub use saved::compare_saved;
 

@@ -9,6 +9,7 @@
 //! | [`html`] | who decides: one file with plots and tables, for screen, print and screen reader |
 //! | [`junit`] | a CI's list of tests: one per threshold |
 //! | [`json`] | programs: the result itself |
+//! | [`outputs`] | whoever ends a run: all files that were asked for, none lost |
 //! | [`hdr_log`] | tools that read `HdrHistogram` logs |
 
 pub mod digest;
@@ -16,5 +17,6 @@ pub mod hdr_log;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod outputs;
 pub mod quantity;
 pub mod terminal;

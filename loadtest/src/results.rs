@@ -11,7 +11,7 @@
 //! | [`breakdown`] | the same by second, step, tenant, journey and worker |
 //! | [`origin`] | which tool, machine, scenario and simulation it came from |
 //! | [`judgement`] | thresholds, validity, the verdict |
-//! | [`file`] | reading and writing; the JSON Schema |
+//! | [`mod@file`] | reading and writing; the JSON Schema |
 
 pub mod breakdown;
 pub mod counts;

@@ -39,7 +39,8 @@ pub fn lines(capacity: &Capacity) -> Vec<String> {
     lines
 }
 
-fn sentence(answer: &Answer) -> String {
+/// The answer in one sentence.
+pub(crate) fn sentence(answer: &Answer) -> String {
     let rate = |per_second: &f64| quantity::rate(*per_second);
     match answer {
         Answer::Bears {

@@ -123,7 +123,7 @@ pub struct Measured {
 
 impl Measured {
     /// From pairs (A, B) of figures; none with fewer than three pairs that can be compared.
-    pub(super) fn from_pairs(measure: Measure, pairs: &[(f64, f64)], seed: u64) -> Option<Self> {
+    pub(crate) fn from_pairs(measure: Measure, pairs: &[(f64, f64)], seed: u64) -> Option<Self> {
         let comparable: Vec<(f64, f64, f64)> = pairs
             .iter()
             .filter_map(|(a, b)| Some((*a, *b, measure.difference(*a, *b)?)))
@@ -172,7 +172,7 @@ impl Measured {
     }
 
     /// Cells of a table: measure, A, B, change, interval, detectable, claim.
-    pub(super) fn cells(&self) -> [String; 7] {
+    pub(crate) fn cells(&self) -> [String; 7] {
         let claim = if self.is_different {
             "different"
         } else {

@@ -2,7 +2,8 @@
 
 use super::Comparison;
 
-const HEADS: [&str; 7] = [
+/// Heads of the table of [`super::Measured::cells`].
+pub(crate) const HEADS: [&str; 7] = [
     "measure",
     "A",
     "B",
@@ -65,7 +66,7 @@ pub fn markdown(comparison: &Comparison) -> String {
 }
 
 /// What the figures rest on.
-fn basis(comparison: &Comparison) -> String {
+pub(crate) fn basis(comparison: &Comparison) -> String {
     let Comparison { a, b, rounds, .. } = comparison;
     if comparison.is_of_saved {
         return format!(

@@ -14,6 +14,7 @@ mod percentiles;
 mod plot;
 mod reduce;
 mod scale;
+mod search;
 mod steps;
 mod timeline;
 mod top;
@@ -22,7 +23,9 @@ use crate::results::Results;
 
 use markup::escape;
 
-/// The page as text.
+pub use search::{render_capacity, render_comparison};
+
+/// A run as a page.
 pub fn render(results: &Results) -> String {
     let sections = [
         top::verdict(results),
@@ -42,12 +45,17 @@ pub fn render(results: &Results) -> String {
         .verdict
         .as_ref()
         .map_or("not judged", |verdict| verdict.outcome.label());
+    page(&format!("{word}: {}", results.scenario.name), &sections)
+}
+
+/// A whole page around `body`; `title` is not yet escaped.
+fn page(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{word}: {}</title>\n<style>{}</style></head>\n<body><main>\n{sections}</main></body></html>\n",
-        escape(&results.scenario.name),
+         <title>{}</title>\n<style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
+        escape(title),
         include_str!("html/style.css"),
     )
 }

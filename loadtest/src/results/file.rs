@@ -135,9 +135,7 @@ pub fn write(path: &Path, text: &[u8]) -> Result<(), FileProblem> {
         Ok(known) if known.is_dir() => Err(problem(io::ErrorKind::IsADirectory.into())),
         Ok(known) if !known.is_file() => write_into(path, text).map_err(problem),
         _ => {
-            let mut name = path.file_name().unwrap_or_default().to_owned();
-            name.push(format!(".{}.part", std::process::id()));
-            let part = path.with_file_name(name);
+            let part = part_of(path);
             let written = write_into(&part, text).and_then(|()| fs::rename(&part, path));
             if written.is_err() {
                 // The error that matters is the first one; a part that cannot be removed either is on the same full disk.
@@ -146,6 +144,33 @@ pub fn write(path: &Path, text: &[u8]) -> Result<(), FileProblem> {
             written.map_err(problem)
         }
     }
+}
+
+/// Whether `path` could be written now: its folder takes a file, and what is there is no folder. Leaves nothing behind.
+///
+/// # Errors
+/// As for [`write()`].
+pub fn try_place(path: &Path) -> Result<(), FileProblem> {
+    let problem = |source| FileProblem::Write {
+        path: path.to_owned(),
+        source,
+    };
+    match fs::metadata(path) {
+        Ok(known) if known.is_dir() => Err(problem(io::ErrorKind::IsADirectory.into())),
+        Ok(known) if !known.is_file() => Ok(()),
+        _ => {
+            let part = part_of(path);
+            write_into(&part, b"").map_err(problem)?;
+            fs::remove_file(&part).map_err(problem)
+        }
+    }
+}
+
+/// The neighbour that a file is written to first.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
 }
 
 fn write_into(path: &Path, text: &[u8]) -> io::Result<()> {

@@ -133,6 +133,10 @@ impl Probe {
 }
 
 /// Whether the endpoint accepts a connection and, with a path, answers 200–399.
+///
+/// # Errors
+///
+/// The system's: no connection, or none to be had.
 pub async fn ask(address: SocketAddr, health: Option<&Health>) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;
     let Some((health, path)) = health.and_then(|health| Some((health, health.path.as_ref()?)))

@@ -125,6 +125,10 @@ impl From<ActivationView> for ActivationStatus {
     }
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a document: each is a fact of its own"
+)]
 #[derive(Debug, Serialize)]
 struct EndpointStatus {
     address: String,

@@ -1,6 +1,6 @@
 //! A pool that is woken: what follows from the core's news, and what is told to the core about starts.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use schleuse_core::{ActivationView, ColdStart, EndpointId, Timestamp, WakeNews};
 use smallvec::SmallVec;
@@ -155,7 +155,7 @@ impl Pool {
     }
 
     /// Takes over what was learnt of its cold starts: half, nine tenths and 99 of 100 took no longer.
-    pub fn learn_cold_start(&self, [p50, p90, p99]: [std::time::Duration; 3]) {
+    pub fn learn_cold_start(&self, [p50, p90, p99]: [Duration; 3]) {
         let cold_start = ColdStart { p50, p90, p99 };
         self.guarded.lock().state.learn_cold_start(cold_start);
     }

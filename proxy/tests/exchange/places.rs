@@ -3,7 +3,7 @@
 use std::{sync::Arc, task::Waker};
 
 use schleuse::registry::{Arrived, HeldSlot, Place, Pool, Tenant};
-use schleuse_core::{Arrival, Class, FlowKey, Outcome, RegionalKey, TenantId};
+use schleuse_core::{Arrival, Class, FlowKey, Outcome, Refusal, RegionalKey, TenantId};
 
 use crate::support::Setup;
 
@@ -48,7 +48,7 @@ fn place(pool: &Pool) -> Place<'_> {
 }
 
 fn fetch<'p>(place: &mut Place<'p>) -> Option<HeldSlot<'p>> {
-    place.fetch(Waker::noop())
+    place.fetch(Waker::noop())?.ok()
 }
 
 #[test]
@@ -83,6 +83,21 @@ fn a_seat_that_comes_at_the_last_moment_is_taken() {
     let second = place(&pool);
     first.depart(Outcome::Abandoned);
     assert!(second.expire().is_ok());
+}
+
+#[test]
+fn a_start_that_failed_ends_the_wait_of_those_it_would_keep_too_long_and_a_late_word_ends_none() {
+    let pool = "    scale: { keda: {}, min: 0, cold_start: 9s }\n    queue: { wait_max: 10s }\n";
+    let setup = Setup::with_pool("127.0.0.1:9".parse().unwrap(), pool);
+    let pool = setup.edge.live().pools[0].clone();
+    let mut waits = place(&pool);
+    let attempt = pool.attempt();
+    pool.start_failed(attempt - 1);
+    assert!(waits.fetch(Waker::noop()).is_none());
+    pool.start_failed(attempt);
+    let refused = waits.fetch(Waker::noop()).unwrap().unwrap_err();
+    assert_eq!(refused.refusal, Refusal::StartFailed);
+    assert_eq!(pool.queue().waiting, 0);
 }
 
 #[test]

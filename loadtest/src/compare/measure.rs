@@ -1,5 +1,7 @@
 //! What is compared, and what its rounds say.
 
+use std::str::FromStr;
+
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -89,6 +91,35 @@ impl Measure {
             Self::AnsweredPerSecond => quantity::rate(value),
             Self::FailedShare => quantity::percent(value),
         }
+    }
+}
+
+impl FromStr for Measure {
+    type Err = String;
+
+    /// `p99`, `service p99`, `answered` or `failed`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            || format!("`{text}` is no measure; write p50, p99, service p99, answered or failed");
+        let (name, percentile) = match text.trim().split_once(' ') {
+            Some(("service", rest)) => ("service", rest.trim()),
+            Some(_) => return Err(wrong()),
+            None => ("response", text.trim()),
+        };
+        match (name, percentile) {
+            ("response", "answered") => return Ok(Self::AnsweredPerSecond),
+            ("response", "failed") => return Ok(Self::FailedShare),
+            _ => {}
+        }
+        let digits = percentile.strip_prefix('p').ok_or_else(wrong)?;
+        let percent: f64 = digits.parse().map_err(|_| wrong())?;
+        if !(percent > 0.0 && percent < 100.0) {
+            return Err(wrong());
+        }
+        Ok(match name {
+            "service" => Self::Service(percent / 100.0),
+            _ => Self::Response(percent / 100.0),
+        })
     }
 }
 
@@ -191,5 +222,34 @@ impl Measured {
             self.measure.change(self.detectable),
             claim.to_owned(),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measures_are_read_as_people_write_them() {
+        for (text, measure) in [
+            ("p99", Measure::Response(0.99)),
+            ("service p50", Measure::Service(0.5)),
+            ("answered", Measure::AnsweredPerSecond),
+            ("failed", Measure::FailedShare),
+        ] {
+            assert_eq!(text.parse(), Ok(measure));
+        }
+        for text in [
+            "",
+            "p",
+            "p0",
+            "p100",
+            "pNaN",
+            "rate p99",
+            "service failed",
+            "p-1",
+        ] {
+            assert!(text.parse::<Measure>().is_err(), "{text}");
+        }
     }
 }

@@ -5,9 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::{
+    capacity::Capacity,
+    compare::Comparison,
     report::{hdr_log, html, json, junit},
-    results::{FileProblem, Results, file},
+    results::{FileProblem, Results, SCHEMA_VERSION, file},
 };
 
 /// Exit code when a report could not be written although the run passed.
@@ -89,6 +93,44 @@ impl Outputs {
     }
 }
 
+impl Outputs {
+    /// Writes a comparison as JSON and page; the other two have no form for it.
+    pub fn write_comparison(&self, comparison: &Comparison) -> Written {
+        self.write_search(comparison, &html::render_comparison(comparison))
+    }
+
+    /// Writes a capacity as JSON and page; the other two have no form for it.
+    pub fn write_capacity(&self, capacity: &Capacity) -> Written {
+        self.write_search(capacity, &html::render_capacity(capacity))
+    }
+
+    fn write_search(&self, found: &impl Serialize, page: &str) -> Written {
+        let mut written = Written::default();
+        if let Some(path) = &self.json {
+            let versioned = Versioned {
+                schema_version: SCHEMA_VERSION,
+                found,
+            };
+            let json = serde_json::to_string_pretty(&versioned);
+            let json = json.map_err(|problem| problem.to_string());
+            let tried = json.and_then(|json| text(path, &(json + "\n")));
+            written.problems.extend(tried.err());
+        }
+        if let Some(path) = &self.html {
+            written.problems.extend(text(path, page).err());
+        }
+        written
+    }
+}
+
+/// What is not a [`Results`], with the version of its shape.
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    schema_version: u32,
+    #[serde(flatten)]
+    found: &'a T,
+}
+
 fn text(path: &Path, text: &str) -> Result<(), String> {
     file::write(path, text.as_bytes()).map_err(|problem| problem.to_string())
 }
@@ -143,6 +185,29 @@ mod tests {
             ),
             (2, 1, 130)
         );
+    }
+
+    #[test]
+    fn a_capacity_is_written_with_its_version_and_as_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let json = folder.path().join("capacity.json");
+        let outputs = Outputs {
+            json: Some(json.clone()),
+            html: Some(folder.path().join("capacity.html")),
+            ..Outputs::default()
+        };
+        let capacity = Capacity {
+            answer: crate::capacity::Answer::Below {
+                rate_per_second: 0.5,
+            },
+            steps: Vec::new(),
+        };
+        let written = outputs.write_capacity(&capacity);
+        assert!(written.problems.is_empty(), "{:?}", written.problems);
+        let value: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+        assert_eq!(value["schema_version"], SCHEMA_VERSION);
+        assert_eq!(value["answer"]["below"]["rate_per_second"], 0.5);
     }
 
     #[test]

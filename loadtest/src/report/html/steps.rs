@@ -122,9 +122,13 @@ fn patience(results: &Results) -> String {
     cut_off.merge(&results.unanswered_after);
     cut_off.merge(&results.timed_out_after);
     let curve = survival::kaplan_meier(left, &cut_off);
-    let rows = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
+    let mut times: Vec<u64> = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
         .into_iter()
         .filter_map(|quantile| left.quantile(quantile))
+        .collect();
+    times.dedup();
+    let rows = times
+        .into_iter()
         .map(|after_ns| {
             let stay = survival::staying_at(&curve, after_ns);
             vec![quantity::duration(after_ns), quantity::percent(1.0 - stay)]

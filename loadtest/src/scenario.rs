@@ -19,6 +19,7 @@ use std::{
 
 pub use builtin::{BUILTIN, Builtin};
 pub use read::read;
+pub(crate) use read::{host_and_port, url as target};
 pub use schema::schema;
 use schleuse_config::Problems;
 pub use tenants::{Tenant, of_register};

@@ -63,7 +63,7 @@ pub const KEYS: &[Key] = keys! {
     "" "admin" Kind::Text, "A Schleuse's admin address, for replicas and waiting requests under the plots.", "http://127.0.0.1:9900";
     "target" "url" Kind::Text, "`http://` or `https://`, host and port.", "https://wohngeld.example";
     "target" "connect_to" Kind::Text, "Address to connect to in place of the URL's host.", "127.0.0.1:8443";
-    "target" "ca_file" Kind::Text, "PEM file of the authorities to trust; those of Mozilla without it.", "ca.pem";
+    "target" "ca_file" Kind::Text, "PEM file of the authorities to trust; those that the system trusts without it.", "ca.pem";
     "target" "insecure" Kind::Flag, "Believe any certificate; `false`.", "false";
     "target" "http_version" Kind::Text, "`1.1` or `2`; `1.1`.", "\"1.1\"";
     "arrivals" "rate" Kind::Text, "Arrivals per second, as `500/s`, or a ramp, as `100/s..5000/s`.", "500/s";

@@ -1,0 +1,233 @@
+//! The command line: what may be asked, and what the process ends with.
+//!
+//! Exit codes: 0 the thresholds held, 1 they did not, 2 wrong usage (a scenario with problems among it), 3 the result is
+//! invalid, 130 interrupted.
+
+mod check;
+mod play;
+mod print;
+mod search;
+mod view;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use schleuse_config::yaml::{Fault, parse_duration, parse_request_rate};
+
+use crate::{
+    prepare,
+    scenario::{self, Scenario},
+};
+
+/// Wrong usage.
+const USAGE: u8 = 2;
+
+/// Tells before the hour whether a launch will hold.
+#[derive(Debug, Parser)]
+#[command(name = "launchday", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays a scenario against a target and says whether its thresholds held.
+    Run(Run),
+    /// Says everything that is wrong with scenarios.
+    Check {
+        /// Files, or names of built-in scenarios.
+        #[arg(required = true)]
+        scenarios: Vec<String>,
+    },
+    /// Searches the rate that a target just bears.
+    Capacity(search::Capacity),
+    /// Compares two targets over many rounds, or two saved results.
+    Compare(search::Compare),
+    /// Writes reports of a saved result anew.
+    Report {
+        /// A file that `--json` wrote.
+        result: PathBuf,
+        #[command(flatten)]
+        reports: Reports,
+    },
+    /// Prints the JSON Schema of scenarios, or of results.
+    Schema {
+        /// Of what.
+        #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
+        of: SchemaOf,
+    },
+    /// Prints a built-in scenario.
+    Show {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SchemaOf {
+    Scenario,
+    Result,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    reports: Reports,
+}
+
+/// What is played, and how.
+#[derive(Debug, Clone, Args)]
+struct What {
+    /// A scenario's file, the name of a built-in one, or a URL.
+    scenario: String,
+    /// Asks this URL in place of the scenario's target.
+    #[arg(long, value_name = "URL")]
+    target: Option<String>,
+    /// Connects to this address in place of the URL's host.
+    #[arg(long, value_name = "HOST:PORT")]
+    connect_to: Option<String>,
+    /// Trusts the authorities of this PEM file.
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Believes any certificate.
+    #[arg(long)]
+    insecure: bool,
+    /// Draws tenants from this register by population.
+    #[arg(long, value_name = "FILE")]
+    register: Option<PathBuf>,
+    /// Seed of schedule and draws.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// So many times the scenario's arrivals.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Of a URL: arrivals per second, as 100/s.
+    #[arg(short = 'q', long, value_name = "RATE", default_value = "50/s", value_parser = rate)]
+    rate: f64,
+    /// Of a URL: how long, as 10s.
+    #[arg(short = 'z', long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    duration: Duration,
+    /// Threads; one per processor of `--cpus`, else one.
+    #[arg(long)]
+    workers: Option<u32>,
+    /// Processors to pin the generator to, as 1 or 0,2; run the target elsewhere.
+    #[arg(long, value_delimiter = ',')]
+    cpus: Vec<u32>,
+    /// Most connections; what the limit of open files allows.
+    #[arg(short = 'c', long, default_value_t = 0)]
+    connections: usize,
+    /// Loopback addresses to connect from; more than one when one has too few ports.
+    #[arg(long, default_value_t = 0)]
+    sources: u16,
+    /// Plain lines in place of the live view.
+    #[arg(long)]
+    no_tui: bool,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Default, Args)]
+struct Reports {
+    /// The result as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The report as one HTML file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The thresholds as `JUnit`, for pipelines.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+fn words(Fault { wrong, remedy }: Fault) -> String {
+    format!("{wrong}; {remedy}")
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    parse_request_rate(text).map_err(words)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(words)
+}
+
+impl What {
+    /// The scenario with everything that the command line says otherwise.
+    fn scenario(&self) -> Result<Scenario, String> {
+        let mut scenario = if self.scenario.contains("://") {
+            prepare::of_url(&self.scenario, self.rate, self.duration)?
+        } else {
+            scenario::load(&self.scenario).map_err(|error| match error {
+                scenario::LoadError::File(error) => {
+                    let names = scenario::BUILTIN.iter().map(|builtin| builtin.name);
+                    let names = names.collect::<Vec<_>>().join(", ");
+                    format!("{}: {error}; built in are {names}", self.scenario)
+                }
+                scenario::LoadError::Problems(problems) => problems.to_string(),
+            })?
+        };
+        if let Some(url) = &self.target {
+            let asked = scenario::target(url).map_err(words)?;
+            scenario.target = scenario::Target {
+                tls: asked.tls,
+                host: asked.host,
+                port: asked.port,
+                ..scenario.target
+            };
+        }
+        if let Some(address) = &self.connect_to {
+            scenario.target.connect_to = Some(scenario::host_and_port(address).map_err(words)?);
+        }
+        if let Some(file) = &self.cacert {
+            scenario.target.ca_file = Some(file.clone());
+        }
+        scenario.target.insecure |= self.insecure;
+        if let Some(file) = &self.register {
+            scenario.tenants = scenario::of_register(file)?;
+        }
+        if let Some(seed) = self.seed {
+            scenario.seed = seed;
+        }
+        if !(self.scale.is_finite() && self.scale > 0.0) {
+            return Err("--scale must be above 0".to_owned());
+        }
+        Ok(if (self.scale - 1.0).abs() < f64::EPSILON {
+            scenario
+        } else {
+            scenario.scaled(self.scale)
+        })
+    }
+
+    fn workers(&self) -> u32 {
+        let pinned = u32::try_from(self.cpus.len()).unwrap_or(u32::MAX);
+        self.workers.unwrap_or(pinned).max(1)
+    }
+}
+
+/// A scheme-less admin address is HTTP.
+fn admin_address(text: &str) -> Option<SocketAddr> {
+    let text = text.strip_prefix("http://").unwrap_or(text);
+    text.trim_end_matches('/').parse().ok()
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(run) => play::run(&run.what, &run.reports),
+        Command::Check { scenarios } => check::check(&scenarios),
+        Command::Capacity(capacity) => search::capacity(&capacity),
+        Command::Compare(compare) => search::compare(&compare),
+        Command::Report { result, reports } => play::report(&result, &reports),
+        Command::Schema { of } => check::schema(of),
+        Command::Show { name } => Ok(check::show(&name)),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            print::remark(format_args!("launchday: {problem}"));
+            ExitCode::from(USAGE)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! One run from scenario to verdict and reports.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use super::{
+    Reports, What,
+    print::{remark, say},
+    view::View,
+};
+use crate::{
+    generator::{self, Settings},
+    machine, prepare,
+    report::{html, json, junit, terminal},
+    results::{Ending, Mode, Results, ScenarioIdentity, file},
+    scenario::{Arrivals, Scenario},
+    verdict,
+};
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Ends the run cleanly at the first interrupt, at once at the second.
+pub(super) fn stop_on_interrupt() -> Result<(), String> {
+    extern "C" fn interrupted(_: nix::libc::c_int) {
+        if STOP.swap(true, Ordering::Relaxed) {
+            // Only what is safe in a handler: no clean-up, no buffers.
+            std::process::abort();
+        }
+    }
+    let action = nix::sys::signal::SigAction::new(
+        nix::sys::signal::SigHandler::Handler(interrupted),
+        nix::sys::signal::SaFlags::SA_RESTART,
+        nix::sys::signal::SigSet::empty(),
+    );
+    for signal in [
+        nix::sys::signal::Signal::SIGINT,
+        nix::sys::signal::Signal::SIGTERM,
+    ] {
+        // SAFETY: the handler stores into an atomic and may abort, both of which are async-signal-safe.
+        #[expect(
+            unsafe_code,
+            reason = "sigaction has no safe form for a handler of one's own"
+        )]
+        unsafe { nix::sys::signal::sigaction(signal, &action) }
+            .map_err(|error| format!("signals cannot be watched: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Whether the operator wants it to end.
+pub(super) fn stopped() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
+pub(super) fn run(what: &What, reports: &Reports) -> Result<u8, String> {
+    let scenario = what.scenario()?;
+    stop_on_interrupt()?;
+    let mut view = View::new(&scenario, what.no_tui);
+    let results = play(&scenario, what, &mut view)?;
+    view.end();
+    for line in terminal::summary(&results, terminal::Style::detect()) {
+        say(line);
+    }
+    Ok(finish(&results, reports))
+}
+
+/// Plays and judges.
+pub(super) fn play(scenario: &Scenario, what: &What, view: &mut View) -> Result<Results, String> {
+    let workload = prepare::prepare(scenario)?;
+    let settings = Settings {
+        workers: what.workers(),
+        processors: what.cpus.clone(),
+        connections_max: what.connections,
+        sources: generator::loopback_sources(what.sources),
+    };
+    let files_max = generator::raise_files_limit();
+    let started = machine::now();
+    let played = generator::play(&workload, &settings, &STOP, &mut |second| view.see(second))
+        .map_err(|error| format!("no worker could be started: {error}"))?;
+    let identity = identity(scenario, &workload.target.url);
+    let facts = machine::facts(&what.cpus, files_max);
+    let mut results = generator::results(played, &workload, identity, facts, started);
+    view.tell_pools(&mut results);
+    verdict::judge(&mut results, &scenario.thresholds);
+    Ok(results)
+}
+
+fn identity(scenario: &Scenario, target: &str) -> ScenarioIdentity {
+    let (mode, planned) = match &scenario.arrivals {
+        Arrivals::Open { phases, .. } => {
+            let nanos: u64 = phases.iter().map(crate::schedule::Phase::length).sum();
+            (Mode::Open, std::time::Duration::from_nanos(nanos))
+        }
+        Arrivals::Closed { duration, .. } => (Mode::Closed, *duration),
+    };
+    ScenarioIdentity {
+        name: scenario.name.clone(),
+        sha256: scenario.sha256.clone(),
+        seed: scenario.seed,
+        mode,
+        target: target.to_owned(),
+        scale: scenario.scale,
+        warm_up_seconds: scenario.warm_up.as_secs_f64(),
+        planned_seconds: planned.as_secs_f64(),
+        drain_seconds: scenario.drain.as_secs_f64(),
+    }
+}
+
+/// Turns a result into the text of a report.
+type Render = fn(&Results) -> Result<String, String>;
+
+/// Writes the reports; the verdict's exit code, or that of a report that could not be written.
+fn finish(results: &Results, reports: &Reports) -> u8 {
+    let verdict = results
+        .verdict
+        .as_ref()
+        .map_or(3, |verdict| verdict.exit_code);
+    let mut code = match results.ending {
+        Ending::Broken(_) => 3,
+        _ => verdict,
+    };
+    let writers: [(&Option<PathBuf>, Render); 3] = [
+        (&reports.json, |results| {
+            json::render(results).map_err(|error| error.to_string())
+        }),
+        (&reports.html, |results| Ok(html::render(results))),
+        (&reports.junit, |results| Ok(junit::render(results))),
+    ];
+    // One report that cannot be written must not take the others with it.
+    for (path, render) in writers {
+        if let Some(path) = path
+            && let Err(problem) = write(results, path, render)
+        {
+            remark(format_args!("launchday: {problem}"));
+            code = if code == 0 { 3 } else { code };
+        }
+    }
+    code
+}
+
+fn write(results: &Results, path: &Path, render: Render) -> Result<(), String> {
+    let text = render(results)?;
+    file::write(path, text.as_bytes()).map_err(|problem| problem.to_string())
+}
+
+pub(super) fn report(result: &Path, reports: &Reports) -> Result<u8, String> {
+    let results = file::read(result).map_err(|problem| problem.to_string())?;
+    for line in terminal::summary(&results, terminal::Style::detect()) {
+        say(line);
+    }
+    Ok(finish(&results, reports))
+}

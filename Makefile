@@ -26,10 +26,11 @@ test: ## All tests of the workspace.
 	@tools/setup test
 	$(CARGO) test --workspace --locked
 
-bench: ## Side by side with nginx and HAProxy; prints ratios and writes benches/BASELINE.md.
+bench: ## Side by side with nginx and HAProxy, then the core alone; prints ratios and writes benches/BASELINE.md.
 	@tools/setup bench
 	$(CARGO) build --locked --release -p schleuse -p schleuse-benches
 	$(CARGO) run --locked --release -p schleuse-benches -- side-by-side $(BENCH_ARGS)
+	$(CARGO) bench --locked -p schleuse-benches
 
 check: format-check lint doc test deny fuzz ## Everything that must hold before a merge.
 

@@ -10,9 +10,11 @@
 //! | [`requests`] | a citizen's request from its plan to its end |
 //! | [`connections`] | opening, choosing, reading, giving back |
 //! | [`carried`] | cookies and redirects |
+//! | [`pace`] | whether to wake for each event |
 
 mod carried;
 mod connections;
+mod pace;
 mod requests;
 
 use std::{
@@ -22,12 +24,13 @@ use std::{
     num::NonZeroU64,
     os::fd::OwnedFd,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use rustix::event::{Timespec, epoll};
 use slab::Slab;
 
-use self::carried::Carried;
+use self::{carried::Carried, pace::Pace};
 use super::{
     Settings, connection::Connection, connection::Scratch, processor::Processor, sources::Sources,
 };
@@ -114,6 +117,7 @@ pub(super) struct Worker<'w> {
     record: Record,
     totals: Connections,
     processor: Processor,
+    pace: Pace,
     second: u64,
     /// When the events at hand can have happened at the earliest.
     events_since: u64,
@@ -169,6 +173,7 @@ impl<'w> Worker<'w> {
             record: Record::new(workload),
             totals: Connections::default(),
             processor: Processor::of_this_thread(),
+            pace: Pace::default(),
             second: 0,
             events_since: 0,
             returned: 0,
@@ -219,7 +224,13 @@ impl<'w> Worker<'w> {
         self.take_arrivals(now);
         self.end_slow_openings(now);
         let now = self.clock.now();
-        let sleep = self.next_due().min(end).saturating_sub(now).min(SLEEP_MAX);
+        let gathers = matches!(self.coming, Coming::Open(_)) && self.pace.should_gather(now);
+        let sleep = if gathers {
+            std::thread::sleep(Duration::from_nanos(pace::MOMENT));
+            0
+        } else {
+            self.next_due().min(end).saturating_sub(now).min(SLEEP_MAX)
+        };
         let timeout = Timespec {
             tv_sec: 0,
             tv_nsec: i64::try_from(sleep).unwrap_or_default(),
@@ -229,12 +240,13 @@ impl<'w> Worker<'w> {
             return; // interrupted by a signal
         };
         let returned = self.clock.now();
-        self.events_since = if returned.saturating_sub(now) > BLOCKED_MIN {
+        self.events_since = if !gathers && returned.saturating_sub(now) > BLOCKED_MIN {
             returned
         } else {
             self.returned
         };
         self.returned = returned;
+        self.pace.note(events.len() as u64);
         for event in events.iter() {
             let event = *event;
             self.see(event.data.u64(), event.flags);
@@ -294,6 +306,7 @@ impl<'w> Worker<'w> {
     }
 
     fn set_out(&mut self, number: u64, at: u64) {
+        self.pace.note(1);
         let citizen = Citizen::arrive(number, at, self.workload);
         self.record.start_journey(&citizen);
         let key = self.entries.insert(Entry {

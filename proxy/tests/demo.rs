@@ -64,7 +64,7 @@ fn a_demo_that_is_killed_takes_its_processes_with_it() {
     let mut guide = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(guide.any(|line| line.unwrap().contains("Ctrl-C ends")));
     let asked = "GET /010545459039/antrag HTTP/1.1\r\nHost: wohngeld.localhost\r\nConnection: close\r\n\r\n";
-    let answer = ask(base, asked);
+    let answer = ask(base, asked).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let backend: SocketAddr = answer
         .lines()
@@ -91,12 +91,12 @@ fn a_demo_that_is_killed_takes_its_processes_with_it() {
 }
 
 /// Sends a request to a port of this machine; the whole answer.
-fn ask(port: u16, request: &str) -> String {
-    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    connection.write_all(request.as_bytes()).unwrap();
+fn ask(port: u16, request: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    connection.write_all(request.as_bytes())?;
     let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    answer
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// Whether somebody listens there; if so, returns when the connection is over.

@@ -295,7 +295,7 @@ impl<'p> Line<'p> {
         self.free.push(number);
         match place.fetch(&self.waker(number)) {
             Some(Ok(slot)) => Ok(slot),
-            Some(Err(refused)) => Err(refused.refusal.label().into()),
+            Some(Err(refused)) => Err(format!("woken to be refused: {}", refused.refusal).into()),
             None => Err("woken without a seat".into()),
         }
     }

@@ -293,7 +293,10 @@ impl<'p> Line<'p> {
         let place = self.places.get_mut(number).and_then(Option::take);
         let mut place = place.ok_or("who was woken does not wait")?;
         self.free.push(number);
-        let slot = place.fetch(&self.waker(number));
-        slot.ok_or_else(|| "woken without a seat".into())
+        match place.fetch(&self.waker(number)) {
+            Some(Ok(slot)) => Ok(slot),
+            Some(Err(refused)) => Err(format!("woken to be refused: {}", refused.refusal).into()),
+            None => Err("woken without a seat".into()),
+        }
     }
 }

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use schleuse_config::yaml::{Fault, parse_duration, parse_request_rate};
 
 use crate::{
-    prepare,
+    origin, prepare,
     scenario::{self, Scenario},
 };
 
@@ -40,6 +40,8 @@ enum Command {
         #[arg(required = true)]
         scenarios: Vec<String>,
     },
+    /// Serves as a backend for tests whose behaviour is known.
+    Origin(origin::command::Options),
     /// Searches the rate that a target just bears.
     Capacity(search::Capacity),
     /// Compares two targets over many rounds, or two saved results.
@@ -217,6 +219,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(run) => play::run(&run.what, &run.reports),
         Command::Check { scenarios } => check::check(&scenarios),
+        Command::Origin(options) => origin::command::run(&options),
         Command::Capacity(capacity) => search::capacity(&capacity),
         Command::Compare(compare) => search::compare(&compare),
         Command::Report { result, reports } => play::report(&result, &reports),

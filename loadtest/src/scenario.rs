@@ -24,6 +24,8 @@ pub use schema::schema;
 use schleuse_config::Problems;
 pub use tenants::{Tenant, of_register};
 
+pub(crate) use words::distribution;
+
 use crate::{
     distribution::Distribution,
     schedule::{Phase, Spacing},

@@ -7,8 +7,10 @@
 //! |---|---|
 //! | [`validity`] | whether the generator disturbed what it measured |
 //! | [`criterion`] | what a threshold asks for, typed |
+//! | [`abort`] | whether to end a run before its time |
 //! | [`measure`] | the number that a threshold asks for, or why there is none |
 
+pub mod abort;
 pub mod criterion;
 pub mod measure;
 pub mod validity;

@@ -211,6 +211,26 @@ fn a_class_or_a_window_without_data_does_not_hold() {
 }
 
 #[test]
+fn a_share_in_a_window_is_of_the_requests_that_ended_in_it() {
+    let run = play(10, 100, &TENANTS, |_, plan| {
+        if plan < 5 * SECOND_NS {
+            Fate::Fails(Reason::Status503)
+        } else {
+            Fate::After(MS)
+        }
+    });
+    let after = |from_seconds| Criterion {
+        window: Some(Window {
+            from_seconds,
+            to_seconds: None,
+        }),
+        ..criterion("failed < 1%", Metric::Failed, Limit::Below(0.01))
+    };
+    assert_eq!(judged(run.clone(), &[after(5)]).0, Outcome::Passed);
+    assert_eq!(judged(run, &[after(4)]).0, Outcome::Failed);
+}
+
+#[test]
 fn too_few_requests_for_a_percentile_are_vouched_for_by_the_maximum_or_not_at_all() {
     let few = |limit| judged(play(2, 100, &TENANTS, fast), &[p99_below(limit)]);
     assert_eq!(few(0.5).0, Outcome::Passed);

@@ -22,6 +22,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::Edge;
+pub(crate) use learnt_store::peek as peek_at_learnt;
+
 use autoscaler::Autoscaler;
 use record::Record;
 

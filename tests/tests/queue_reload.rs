@@ -188,7 +188,7 @@ fn a_limit_that_a_reload_lifts_holds_nobody_any_longer_who_waits_for_it() {
     let gate = Gate::default();
     let origin = gated(&gate);
     let pool = "concurrency: 10\nslow_start: 0s\nqueue: { wait_max: 60s }";
-    let limits = "limits: { tenant: { rate: 1/h, burst: 1, in_flight: 1 } }";
+    let limits = "limits: { tenant: { in_flight: 1 } }";
     let mut edge = amt(&[origin.address()], limits, pool).start();
     let _first = occupy(&edge, &origin);
     let _waiting = [ask(&edge, "/"), ask(&edge, "/")];

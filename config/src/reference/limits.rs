@@ -184,7 +184,7 @@ pub(super) const POOL_KEYS: &[KeyDoc] = &[
         "pools.NAME.queue.client_share",
         Kind::Percent(1, 100),
         DefaultValue::Value("10%"),
-        "Share of `waiting_per_tenant_max` that one client network may hold; at least one place. 429 beyond.",
+        "Share of `waiting_per_tenant_max` that one client network may hold, and of `waiting_max` over all tenants; at least one place. 429 beyond.",
         "10%",
     ),
 ];

@@ -137,6 +137,8 @@ pub struct Asked<'f> {
     pub strip: usize,
     /// Bytes of its body that are here already.
     pub body_bytes: usize,
+    /// Of those and the head's, in the process's budget already.
+    pub covered_bytes: u64,
     /// The tag in its affinity cookie.
     pub session: Option<u64>,
 }
@@ -202,7 +204,7 @@ pub async fn seat<'p, R: Responder>(
     };
     let limits = &context.edge.limits;
     let arrival = admission.arrival(limits.client_key(admission.network), &asked);
-    let bytes = arrival.bytes;
+    let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
     let place = match pool.arrive(arrival, asked.session) {
         Arrived::Go(slot) => {
             admission.admitted(pool, Duration::ZERO);

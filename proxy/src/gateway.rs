@@ -24,7 +24,7 @@ use crate::{
     forward::{self, Forwarding},
     forwarding,
     identify::identify,
-    limits::ClientNetwork,
+    limits::{ClientNetwork, Room},
     respond::{self, Refused},
 };
 
@@ -69,6 +69,11 @@ impl Handler for Gateway {
 
     fn leaving(&self) -> bool {
         self.edge.leaving()
+    }
+
+    fn room(&self) -> Option<Room<'_>> {
+        let live = self.edge.live();
+        Some(self.edge.limits.room(&live.snapshot.overload))
     }
 
     fn enter(&self) -> InFlight {

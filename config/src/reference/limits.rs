@@ -215,7 +215,7 @@ pub(super) const PROCESS_KEYS: &[KeyDoc] = &[
         "overload.held_bytes_max",
         Kind::Size(1 << 20, 1 << 40),
         DefaultValue::Value("1GiB"),
-        "Memory of waiting requests over all pools; 503 beyond.",
+        "Memory of requests that wait or are still being read, over all pools; 503 beyond.",
         "1GiB",
     ),
     key(

@@ -528,3 +528,15 @@ fn a_pool_in_which_a_tenant_is_bounded_or_alone_is_fine() {
     let alone = yaml("", "").replace("responsible: gemeinde", "responsible: bund");
     assert_eq!(said_of_sharing(&alone), [""; 0]);
 }
+
+#[test]
+fn places_for_which_there_is_no_memory_are_warned_about() {
+    assert_eq!(
+        warnings("", "queue: { waiting_max: 1000000, bytes_max: 64KiB }"),
+        [
+            "schleuse.yaml:12:47: pools.a.queue.bytes_max: 64KiB holds 16 waiting requests at most, 4 KiB each, far less than `waiting_max`, 1000000; write bytes_max: 4000000KiB or more, or waiting_max: 16"
+        ]
+    );
+    let half = "queue: { waiting_max: 1000, waiting_per_tenant_max: 32, bytes_max: 2000KiB }";
+    assert_eq!(warnings("", half), [""; 0]);
+}

@@ -46,8 +46,8 @@ fn is_shared<'s>(mut users: impl Iterator<Item = &'s CheckedService>, index: usi
     })
 }
 
-/// Whether a limit leaves seats to others. One that is only observed holds nobody.
+/// Whether a limit leaves seats to others; it holds also where the rate is only observed.
 fn is_bounded(service: &CheckedService, seats: u32) -> bool {
     let limit = service.service.limits.tenant.as_ref();
-    limit.is_some_and(|limit| !limit.observe && limit.in_flight.is_some_and(|most| most < seats))
+    limit.is_some_and(|limit| limit.in_flight.is_some_and(|most| most < seats))
 }

@@ -515,8 +515,6 @@ fn a_pool_whose_seats_one_of_several_tenants_can_take_is_warned_about_once() {
         ),
         "{warning}"
     );
-    let observed = "limits: { tenant: { rate: 1/s, in_flight: 5, mode: observe } }";
-    assert_eq!(said_of_sharing(&yaml(observed, "")).len(), 1);
     let all_seats = "limits: { tenant: { in_flight: 20 } }";
     assert_eq!(said_of_sharing(&yaml(all_seats, "")).len(), 1);
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use schleuse_config::{Over, Service};
+use schleuse_config::{Over, Service, TenantLimit};
 use schleuse_core::{
     Arrival, Class, EndpointId, FlowKey, Quota, Refusal, Refused, Retry, SharedRate as _,
     Timestamp, identify::Identified,
@@ -79,8 +79,8 @@ impl Admission {
     }
 
     fn arrival(&self, client: u64, asked: &Asked<'_>) -> Arrival<'_, Tenant> {
-        let limit = asked.service.limits.tenant.as_ref();
-        let waits = limit.is_some_and(|limit| limit.over == Over::Wait && !limit.observe);
+        let limit = enforced(asked.service);
+        let waits = limit.is_some_and(|limit| limit.over == Over::Wait);
         let held_bytes = HELD_BYTES + asked.head.text_bytes() + asked.body_bytes;
         Arrival {
             flow: self.flow,
@@ -89,7 +89,7 @@ impl Admission {
             client,
             cost: asked.cost(),
             bytes: held_bytes as u64,
-            in_flight_max: limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX), // in whatever mode the rate is
+            in_flight_max: in_flight_max(asked.service)
             rate: self
                 .terms
                 .quota
@@ -241,6 +241,18 @@ fn note(context: &mut RequestContext<'_>, refused: Refused) -> Refusal {
         learnt.rate_limit = admission.shown(clock::recent(), reset);
     }
     refused.refusal
+}
+
+/// The limit whose rate is in force.
+fn enforced(service: &Service) -> Option<&TenantLimit> {
+    let limit = service.limits.tenant.as_ref();
+    limit.filter(|limit| !limit.observe)
+}
+
+/// Requests of a tenant in flight at once, in whatever mode its rate is.
+fn in_flight_max(service: &Service) -> u32 {
+    let limit = service.limits.tenant.as_ref();
+    limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX)
 }
 
 /// The rate of a tenant with that many inhabitants; none: not limited.

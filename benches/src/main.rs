@@ -1,6 +1,6 @@
 //! Command line of the benchmarks.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use schleuse_benches::{
@@ -8,6 +8,7 @@ use schleuse_benches::{
     instructions::{self, Which},
     run::{self, Measurement},
     scaler,
+    wake::{hold, late_backend},
 };
 
 /// As in the product, whose memory the processes of `serve-scaler` and `hold-in-memory` stand for.
@@ -42,6 +43,15 @@ enum Command {
         /// How many pools there are.
         pools: usize,
     },
+    /// A backend of `--only wake`.
+    #[command(hide = true)]
+    ServeLate {
+        /// Of loopback.
+        port: u16,
+        /// Until it listens.
+        #[arg(long)]
+        delay_millis: u64,
+    },
     /// Identifies one tenant many times, for counters of instructions.
     Identify {
         /// Which tenant of the register.
@@ -49,6 +59,12 @@ enum Command {
         /// How often.
         #[arg(long, default_value_t = 1_000)]
         rounds: u32,
+    },
+    /// The process that `--only wake` measures: holds requests without sockets for pools that sleep.
+    #[command(hide = true)]
+    HoldCold {
+        /// How many.
+        number: usize,
     },
     /// The process that `--only held` measures: holds requests without sockets; prints KiB of each, and milliseconds until all were gone.
     #[command(hide = true)]
@@ -62,7 +78,11 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::SideBySide { quick, only } => run::side_by_side(quick, &only),
         Command::ServeScaler { address, pools } => scaler::server::serve(address, pools),
+        Command::ServeLate { port, delay_millis } => {
+            late_backend::serve(port, Duration::from_millis(delay_millis)).map(|()| true)
+        }
         Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
+        Command::HoldCold { number } => hold::hold(number).map(|()| true),
         Command::HoldInMemory { number } => held_in_memory::hold(number).map(|()| true),
     };
     match done {

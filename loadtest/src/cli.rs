@@ -16,6 +16,7 @@ use schleuse_config::yaml::{Fault, parse_duration, parse_request_rate};
 
 use crate::{
     origin, prepare,
+    report::outputs::Outputs,
     scenario::{self, Scenario},
 };
 
@@ -141,6 +142,28 @@ struct Reports {
     /// The thresholds as `JUnit`, for pipelines.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Latency per second as an `HdrHistogram` log.
+    #[arg(long, value_name = "FILE")]
+    hdr_log: Option<PathBuf>,
+}
+
+impl Reports {
+    fn outputs(&self) -> Outputs {
+        Outputs {
+            json: self.json.clone(),
+            html: self.html.clone(),
+            junit: self.junit.clone(),
+            hdr_log: self.hdr_log.clone(),
+        }
+    }
+
+    /// Every place that cannot be written, before an hour of load is spent on it.
+    fn try_places(&self) -> Result<(), String> {
+        self.outputs().try_places().map_err(|problems| {
+            let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            words.join("\n")
+        })
+    }
 }
 
 fn words(Fault { wrong, remedy }: Fault) -> String {

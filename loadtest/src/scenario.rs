@@ -4,6 +4,7 @@
 //! could not play: an unknown metric is a problem here and no threshold that silently holds.
 
 mod builtin;
+pub mod document;
 pub mod keys;
 mod read;
 mod schema;

@@ -29,6 +29,8 @@ pub(super) struct CheckedPool {
     pub(super) at: String,
     /// `queue.wait_max`, where it was written.
     pub(super) wait_max: Option<Placed<Duration>>,
+    /// `scale` was written, right or wrong.
+    pub(super) has_scale: bool,
     /// None: known at run time.
     endpoint_count: Option<usize>,
 }
@@ -141,6 +143,7 @@ fn read_pool(
         place,
         at,
         wait_max,
+        has_scale: section.has("scale"),
         endpoint_count,
     }
 }

@@ -8,7 +8,7 @@ use schleuse_benches::{
     instructions::{self, Which},
     run::{self, Measurement},
     scaler,
-    wake::{hold, late_backend},
+    wake::late_backend,
 };
 
 /// As in the product, whose memory the processes of `serve-scaler` and `hold-in-memory` stand for.
@@ -60,12 +60,6 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         rounds: u32,
     },
-    /// The process that `--only wake` measures: holds requests without sockets for pools that sleep.
-    #[command(hide = true)]
-    HoldCold {
-        /// How many.
-        number: usize,
-    },
     /// The process that `--only held` measures: holds requests without sockets; prints KiB of each, and milliseconds until all were gone.
     #[command(hide = true)]
     HoldInMemory {
@@ -82,7 +76,6 @@ fn main() -> ExitCode {
             late_backend::serve(port, Duration::from_millis(delay_millis)).map(|()| true)
         }
         Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
-        Command::HoldCold { number } => hold::hold(number).map(|()| true),
         Command::HoldInMemory { number } => held_in_memory::hold(number).map(|()| true),
     };
     match done {

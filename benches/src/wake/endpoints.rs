@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicU32, Ordering::SeqCst},
     },
     thread::JoinHandle,
     time::Duration,
@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     runtime::Handle,
-    sync::{oneshot, watch},
+    sync::oneshot,
 };
 
 use crate::{Outcome, peer::free_address};
@@ -28,9 +28,6 @@ pub(super) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no
 #[derive(Debug)]
 pub(super) struct Endpoints {
     port: u16,
-    /// Answers go out while it is open.
-    gate: watch::Sender<bool>,
-    reached: AtomicUsize,
     /// Most requests at one endpoint at once.
     peak: AtomicU32,
 }
@@ -44,8 +41,6 @@ impl Endpoints {
     pub(super) fn new() -> Outcome<Arc<Self>> {
         Ok(Arc::new(Self {
             port: free_address()?.port(),
-            gate: watch::Sender::new(true),
-            reached: AtomicUsize::new(0),
             peak: AtomicU32::new(0),
         }))
     }
@@ -54,16 +49,6 @@ impl Endpoints {
     pub(super) fn address(&self, pool: usize) -> SocketAddr {
         let number = u32::try_from(pool % 0x1_0000).unwrap_or_default();
         SocketAddr::from((Ipv4Addr::from_bits(0x7ff0_0001 + number), self.port))
-    }
-
-    /// Answers who is there and whoever comes, or nobody.
-    pub(super) fn set_gate(&self, open: bool) {
-        self.gate.send_replace(open);
-    }
-
-    /// Requests that came.
-    pub(super) fn reached(&self) -> usize {
-        self.reached.load(SeqCst)
     }
 
     /// Most requests at one endpoint at once.
@@ -101,10 +86,8 @@ impl Endpoints {
                 continue;
             }
             received.clear();
-            self.reached.fetch_add(1, SeqCst);
             let now = in_flight.fetch_add(1, SeqCst) + 1;
             self.peak.fetch_max(now, SeqCst);
-            self.gate.subscribe().wait_for(|open| *open).await?;
             tokio::time::sleep(SERVICE_TIME).await;
             in_flight.fetch_sub(1, SeqCst);
             stream.write_all(ANSWER).await?;
@@ -162,32 +145,11 @@ impl Drop for Background {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http;
 
     #[test]
     fn every_pool_has_an_address_of_its_own_on_loopback() {
         let endpoints = Endpoints::new().unwrap();
         assert_ne!(endpoints.address(0), endpoints.address(1));
         assert!(endpoints.address(0xffff).ip().is_loopback());
-    }
-
-    #[test]
-    fn nobody_is_answered_before_the_gate_opens() {
-        let (endpoints, background) = (Endpoints::new().unwrap(), Background::start().unwrap());
-        endpoints.set_gate(false);
-        background.handle().spawn(endpoints.clone().serve(3));
-        let mut stream = loop {
-            match http::connect(endpoints.address(3)) {
-                Ok(stream) => break stream,
-                Err(_) => std::thread::yield_now(),
-            }
-        };
-        std::io::Write::write_all(&mut stream, http::get("x", "/").as_bytes()).unwrap();
-        while endpoints.reached() == 0 {
-            std::thread::yield_now();
-        }
-        endpoints.set_gate(true);
-        assert_eq!(http::read_answer(&mut stream).unwrap().body, "ok");
-        assert_eq!(endpoints.peak(), 1);
     }
 }

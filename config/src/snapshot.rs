@@ -69,6 +69,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The announced launches of a pool.
+    pub fn plan(&self, pool: usize) -> Option<&PoolPlan> {
+        self.plans.iter().find(|plan| plan.pool.as_usize() == pool)
+    }
+
     /// What a tenant counts when tenants share a pool: its own weight, else its inhabitants. At least 1.
     pub fn weight(&self, tenant: TenantId) -> u64 {
         let own = self.weights.find(tenant);

@@ -1,12 +1,13 @@
-//! Announced launches: the timetable says what will be ordered and whether it holds.
+//! Announced launches: the timetable says what will be ordered and whether it holds, and the process does what it says.
 
 use std::time::Duration;
 
 use schleuse_tests::{
-    Edge,
-    binary::{Finished, run},
+    Edge, RunningEdge,
+    binary::{self, Finished, run},
+    eventually,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A moment so many seconds from now, as a config has it.
@@ -126,4 +127,90 @@ fn without_launches_there_is_nothing_to_hold() {
     let finished = plan(&edge, &["--check"]);
     assert_eq!(finished.code, Some(0));
     assert_eq!(finished.stdout, "no launches are announced\n");
+}
+
+/// Replicas that are processes with two seats; 15 requests a second of 200 ms hold three seats: two replicas.
+fn processes(scale: &str, launch: &str) -> Edge {
+    let binary = binary::path().display();
+    let pool = format!(
+        "concurrency: 2\nscale:\n  process: {{ command: [\"{binary}\", demo-backend, --name, w, --port, \"{{port}}\"] }}\n  {scale}"
+    );
+    Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[], &pool)
+        .top(&format!(
+            "launches: {{ grant: {{ service: wohngeld, cold_start: 1s, service_time: 200ms, {launch} }} }}"
+        ))
+}
+
+fn now(edge: &RunningEdge) -> Value {
+    edge.resource("/api/v1/launches")[0]["now"].clone()
+}
+
+fn ready(edge: &RunningEdge) -> Value {
+    edge.resource("/api/v1/pools/wohngeld")["scale"]["ready"].clone()
+}
+
+#[test]
+fn a_launch_has_its_replicas_before_its_time_and_keeps_them_to_its_end() {
+    let launch = format!(
+        "at: {}, duration: 4h, arrivals_per_second: 15",
+        in_seconds(50)
+    );
+    // Without the launch an idle pool would be down to one replica within a second.
+    let policy = "min: 1\n  max: 6\n  hold_down: 0s\n  descent_per_minute: 100%\n  idle_after: 1s";
+    let mut edge = processes(policy, &launch).start();
+    let ready_line = edge.log().wait_event("launch_ready");
+    assert_eq!(ready_line["launch"], "grant");
+    let planned = now(&edge)["planned"].as_u64().unwrap();
+    assert!(planned >= 2, "{planned}");
+    assert_eq!(now(&edge)["in_window"], true);
+    let first = edge.log().wait_event("scale_decided");
+    assert_eq!(first["decision"]["evidence"]["plan"], planned);
+    eventually("all serve", || ready(&edge) == planned);
+    // Nothing else holds an idle pool up here: `hold_down` is nothing, and all may go at once.
+    let scale = edge.resource("/api/v1/pools/wohngeld")["scale"].clone();
+    assert_eq!(scale["reasons"][0]["reason"], "plan", "{scale}");
+    edge.wait_metric("schleuse_launch_planned_replicas{pool=\"wohngeld\"}", 2.0);
+    edge.wait_metric(
+        "schleuse_launch_short{launch=\"grant\",pool=\"wohngeld\"}",
+        0.0,
+    );
+    assert_eq!(edge.resource("/api/v1/status")["launches_short"], json!([]));
+    // The plan is withdrawn, so that live demand takes over.
+    let over = "at: 2020-01-15T08:00:00Z, duration: 1s, arrivals_per_second: 15";
+    edge.reload(processes(policy, over));
+    eventually("one is enough", || ready(&edge) == 1);
+    assert_eq!(now(&edge)["in_window"], false);
+}
+
+#[test]
+fn a_launch_that_its_pool_is_too_small_for_is_an_alarm_until_it_is_mended() {
+    let launch = format!(
+        "at: {}, duration: 4h, arrivals_per_second: 15",
+        in_seconds(50)
+    );
+    let mut edge = processes("min: 1\n  max: 1", &launch).start();
+    let alarm = edge.log().wait_event("launch_short");
+    assert_eq!(
+        (&alarm["level"], &alarm["needed"]),
+        (&json!("error"), &json!("2"))
+    );
+    eventually("one serves", || ready(&edge) == 1);
+    edge.wait_metric(
+        "schleuse_launch_short{launch=\"grant\",pool=\"wohngeld\"}",
+        1.0,
+    );
+    assert_eq!(
+        edge.resource("/api/v1/status")["launches_short"],
+        json!(["grant"])
+    );
+    let plan = edge.resource("/api/v1/launches")[0].clone();
+    assert_eq!(plan["problems"][0]["problem"], "max_too_small", "{plan}");
+    edge.reload(processes("min: 1\n  max: 4", &launch));
+    edge.log().wait_event("launch_ready");
+    edge.wait_metric(
+        "schleuse_launch_short{launch=\"grant\",pool=\"wohngeld\"}",
+        0.0,
+    );
 }

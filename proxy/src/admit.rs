@@ -89,7 +89,7 @@ impl Admission {
             client,
             cost: asked.cost(),
             bytes: held_bytes as u64,
-            in_flight_max: in_flight_max(asked.service)
+            in_flight_max: in_flight_max(asked.service),
             rate: self
                 .terms
                 .quota

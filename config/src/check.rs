@@ -18,6 +18,7 @@ mod scale_policy;
 mod scaler;
 mod secrets;
 mod services;
+mod sharing;
 mod sources;
 mod tenants;
 
@@ -51,6 +52,7 @@ pub(crate) fn check(
     let tenants = tenants::read(&file, sources, report);
     let services = services::read(&file, &tenants, &pools, &trusted_proxies, report);
     pools::warn_of_unused(&pools, &services, report);
+    sharing::warn_of_unbounded(&pools, &services, report);
     queue::settle_wait_max(&mut pools, &services, report);
     tenants::warn_of_useless_weights(&tenants, &pools, report);
     let plans = launches::read(&file, &services, &pools, sources, report);

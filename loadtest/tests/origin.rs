@@ -1,4 +1,5 @@
 //! The command against `launchday origin`: its counts are those of the target itself, per tenant, step, status and byte.
+#![cfg(test)] // tells clippy that helpers may unwrap like tests
 
 use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
 

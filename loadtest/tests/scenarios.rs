@@ -1,4 +1,5 @@
 //! The scenarios that users can run, with the proxy's configs beside them: all of them are right.
+#![cfg(test)] // tells clippy that helpers may unwrap like tests
 
 use std::{fs, path::PathBuf};
 

@@ -90,7 +90,7 @@ impl Admission {
             client,
             cost: asked.cost(),
             bytes: held_bytes as u64,
-            in_flight_max: limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX),
+            in_flight_max: in_flight_max(asked.service),
             rate: self
                 .terms
                 .quota
@@ -138,6 +138,8 @@ pub struct Asked<'f> {
     pub strip: usize,
     /// Bytes of its body that are here already.
     pub body_bytes: usize,
+    /// Of those and the head's, in the process's budget already.
+    pub covered_bytes: u64,
     /// The tag in its affinity cookie.
     pub session: Option<u64>,
 }
@@ -203,7 +205,7 @@ pub async fn seat<'p, R: Responder>(
     };
     let limits = &context.edge.limits;
     let arrival = admission.arrival(limits.client_key(admission.network), &asked);
-    let bytes = arrival.bytes;
+    let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
     let place = match pool.arrive(arrival, asked.session) {
         Arrived::Go(slot) => {
             admission.admitted(pool, Duration::ZERO);
@@ -263,12 +265,16 @@ fn note(context: &mut RequestContext<'_>, refused: Refused) -> Refusal {
     refused.refusal
 }
 
+/// The limit whose rate is in force.
 fn enforced(service: &Service) -> Option<&TenantLimit> {
-    service
-        .limits
-        .tenant
-        .as_ref()
-        .filter(|limit| !limit.observe)
+    let limit = service.limits.tenant.as_ref();
+    limit.filter(|limit| !limit.observe)
+}
+
+/// Requests of a tenant in flight at once, in whatever mode its rate is.
+fn in_flight_max(service: &Service) -> u32 {
+    let limit = service.limits.tenant.as_ref();
+    limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX)
 }
 
 /// The rate of a tenant with that many inhabitants; none: not limited.

@@ -36,6 +36,11 @@ pub(super) struct CheckedPool {
 }
 
 impl CheckedPool {
+    /// Whether the endpoints stand in the file.
+    pub(super) fn knows_endpoints(&self) -> bool {
+        self.endpoint_count.is_some()
+    }
+
     /// Requests that may be in flight at once; the most there can be where the endpoints come at run time.
     pub(super) fn seats(&self) -> u32 {
         let endpoints = self

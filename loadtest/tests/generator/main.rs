@@ -3,6 +3,7 @@
 
 mod counts;
 mod honesty;
+mod ports;
 mod secure;
 mod target;
 

@@ -247,7 +247,7 @@ pub fn terms_of(live: &Live, flow: FlowKey) -> Option<WaitingTerms<Tenant>> {
     let quota = quota(service, live.snapshot.register.population(flow.tenant));
     Some(WaitingTerms {
         inhabitants: live.snapshot.weight(flow.tenant),
-        in_flight_max: limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX),
+        in_flight_max: in_flight_max(service),
         rate: quota.filter(|_| waits).map(|quota| (quota, tenant)),
     })
 }

@@ -46,6 +46,8 @@ pub(crate) struct Sizes {
     pub(crate) limits_time: Duration,
     /// Events of the pool's lock that are timed one by one.
     pub(crate) lock_events: usize,
+    /// Pools are woken one after another this long.
+    pub(crate) wake_time: Duration,
     pub(crate) scaler: scaler::Size,
     /// Days of each trace for the recommender.
     pub(crate) seeds: u32,
@@ -75,6 +77,7 @@ impl Sizes {
         held_in_memory: 100_000,
         limits_time: Duration::from_mins(1),
         lock_events: 200_000,
+        wake_time: Duration::from_mins(1),
         scaler: scaler::Size {
             pools: 10_000,
             time: Duration::from_secs(20),
@@ -104,6 +107,7 @@ impl Sizes {
         held_in_memory: 20_000,
         limits_time: Duration::from_secs(6),
         lock_events: 20_000,
+        wake_time: Duration::from_secs(10),
         scaler: scaler::Size {
             pools: 10_000,
             time: Duration::from_secs(4),
@@ -217,7 +221,7 @@ impl Context {
     /// # Errors
     ///
     /// When something is missing.
-    pub(crate) fn prepare(sizes: Sizes) -> Outcome<Self> {
+    pub(crate) fn prepare(sizes: &Sizes) -> Outcome<Self> {
         let programs = Programs::find()?;
         machine::prepare()?;
         let directory = tempfile::Builder::new()
@@ -228,7 +232,7 @@ impl Context {
         let first = places.first().ok_or("the register is empty")?;
         let one = targets(std::slice::from_ref(first));
         Ok(Self {
-            sizes,
+            sizes: *sizes,
             certificate: Certificate::write(directory.path())?,
             script: Script::write(directory.path(), "drawn", &all)?,
             one_tenant_script: Script::write(directory.path(), "one", &one)?,

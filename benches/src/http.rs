@@ -105,6 +105,15 @@ pub(crate) fn connect_from(local: Option<IpAddr>, address: SocketAddr) -> Outcom
 pub(crate) fn ask(stream: &mut (impl Read + Write), request: &str) -> Outcome<Answer> {
     stream.write_all(request.as_bytes())?;
     stream.flush()?;
+    read_answer(stream)
+}
+
+/// Reads the answer to what was sent.
+///
+/// # Errors
+///
+/// When the connection breaks or the answer has no length.
+pub(crate) fn read_answer(stream: &mut impl Read) -> Outcome<Answer> {
     let mut received = Vec::new();
     let mut chunk = [0; 4096];
     loop {

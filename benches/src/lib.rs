@@ -46,6 +46,7 @@ mod scrape;
 mod shared_pool;
 mod statistics;
 mod tenant_memory;
+pub mod wake;
 mod wrk;
 
 /// Any reason why a measurement cannot be had, with words for the person who started it.

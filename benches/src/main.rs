@@ -1,6 +1,6 @@
 //! Command line of the benchmarks.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use schleuse_benches::{
@@ -8,6 +8,7 @@ use schleuse_benches::{
     instructions::{self, Which},
     run::{self, Measurement},
     scaler,
+    wake::late_backend,
 };
 
 /// As in the product, whose memory the processes of `serve-scaler` and `hold-in-memory` stand for.
@@ -42,6 +43,15 @@ enum Command {
         /// How many pools there are.
         pools: usize,
     },
+    /// A backend of `--only wake`.
+    #[command(hide = true)]
+    ServeLate {
+        /// Of loopback.
+        port: u16,
+        /// Until it listens.
+        #[arg(long)]
+        delay_millis: u64,
+    },
     /// Identifies one tenant many times, for counters of instructions.
     Identify {
         /// Which tenant of the register.
@@ -62,6 +72,9 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::SideBySide { quick, only } => run::side_by_side(quick, &only),
         Command::ServeScaler { address, pools } => scaler::server::serve(address, pools),
+        Command::ServeLate { port, delay_millis } => {
+            late_backend::serve(port, Duration::from_millis(delay_millis)).map(|()| true)
+        }
         Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
         Command::HoldInMemory { number } => held_in_memory::hold(number).map(|()| true),
     };

@@ -13,7 +13,7 @@ use crate::{
     fair_shares,
     figure::Figure,
     held, idle_memory, instructions, latency, layers, limit_reloads, machine, neighbours, overload,
-    queue_lock, reload, report, request_cost, scaler, scrape, tenant_memory,
+    queue_lock, reload, report, request_cost, scaler, scrape, tenant_memory, wake,
 };
 
 /// What can be measured alone.
@@ -49,6 +49,8 @@ pub enum Measurement {
     LimitsReload,
     /// Time inside the pool's lock.
     QueueLock,
+    /// The first request to pools that sleep.
+    Wake,
     /// KEDA's scaler with ten thousand objects.
     Scaler,
     /// The recommender beside Knative's autoscaler and KEDA, in virtual time.
@@ -73,6 +75,7 @@ impl Measurement {
             Self::Held => held::measure(context),
             Self::LimitsReload => limit_reloads::measure(context),
             Self::QueueLock => queue_lock::measure(context.sizes.lock_events),
+            Self::Wake => wake::measure(context),
             Self::Scaler => scaler::measure(context.sizes.scaler),
             Self::Recommender => autoscaling::measure(context.sizes.seeds, &say),
         }
@@ -87,7 +90,7 @@ impl Measurement {
 ///
 /// When the run cannot start, or the table cannot be written.
 pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
-    let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
+    let sizes = if quick { &Sizes::QUICK } else { &Sizes::FULL };
     if only == [Measurement::Recommender] {
         return recommender(sizes.seeds);
     }

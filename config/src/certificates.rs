@@ -7,7 +7,6 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustls::{
@@ -19,6 +18,7 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 
 use crate::{
     files::{Sources, explain},
+    moment::now,
     problem::Report,
     reader::Placed,
     snapshot::{Certificate, CertificateSet},
@@ -294,10 +294,7 @@ fn warn_of_validity(file: &Path, certificate: &X509Certificate<'_>, report: &mut
         validity.not_before.timestamp(),
         validity.not_after.timestamp(),
     );
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let now = now().unix_millis() / 1_000;
     if end < now {
         let wrong = format!("expired at {}", validity.not_after);
         report.warn_in(file, wrong, "renew it; it is served until then");

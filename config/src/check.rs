@@ -4,6 +4,8 @@
 //! checked with whatever could be read, so that one mistake hides no other.
 
 mod access;
+mod arrivals;
+mod launches;
 mod limits;
 mod listeners;
 mod pools;
@@ -16,6 +18,7 @@ mod scale_policy;
 mod scaler;
 mod secrets;
 mod services;
+mod sharing;
 mod sources;
 mod tenants;
 
@@ -49,8 +52,10 @@ pub(crate) fn check(
     let tenants = tenants::read(&file, sources, report);
     let services = services::read(&file, &tenants, &pools, &trusted_proxies, report);
     pools::warn_of_unused(&pools, &services, report);
+    sharing::warn_of_unbounded(&pools, &services, report);
     queue::settle_wait_max(&mut pools, &services, report);
     tenants::warn_of_useless_weights(&tenants, &pools, report);
+    let plans = launches::read(&file, &services, &pools, sources, report);
     let affinity_keys = access::read_affinity_keys(&file, sources, report);
     let access_log = access::read_access_log(&file, report);
     let (routes, register, register_source) = routes::build(&tenants, &services, report)?;
@@ -73,6 +78,7 @@ pub(crate) fn check(
             .map(|service| Arc::new(service.service))
             .collect(),
         pools: pools.into_iter().map(|pool| Arc::new(pool.value)).collect(),
+        plans,
         affinity_keys,
         access_log,
         overload,

@@ -12,6 +12,7 @@ mod endpoint_list;
 mod files;
 mod headers;
 mod hosts;
+mod moment;
 mod networks;
 mod problem;
 mod reader;
@@ -33,6 +34,7 @@ use files::{Sources, explain};
 use problem::{Place, Report};
 
 pub use endpoint_list::load_endpoints;
+pub use moment::spell_moment;
 pub use networks::{Network, NetworkError, Networks};
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
@@ -40,9 +42,9 @@ pub use register::load_register;
 pub use snapshot::{
     AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
     ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, HeaderPart,
-    HeaderValue, Health, Isolation, Listener, Over, Overload, Pool, PoolTimeouts, ProcessTemplate,
-    RATE_PER_SECOND_MAX, Scale, ScaleWay, Scaler, ScalerTls, Service, ServiceLimits, Snapshot,
-    TenantLimit, Webhook, WebhookSecret, Weights,
+    HeaderValue, Health, Isolation, Listener, Over, Overload, Pool, PoolPlan, PoolTimeouts,
+    ProcessTemplate, RATE_PER_SECOND_MAX, Scale, ScaleWay, Scaler, ScalerTls, Service,
+    ServiceLimits, Snapshot, TenantLimit, Webhook, WebhookSecret, Weights,
 };
 pub use units::{read_duration, spell_duration, spell_rate, spell_size};
 

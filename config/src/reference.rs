@@ -5,6 +5,7 @@
 //! items of a list.
 
 mod document;
+mod launches;
 mod limits;
 mod pools;
 mod scale_policy;
@@ -130,6 +131,7 @@ static KEYS: LazyLock<Vec<KeyDoc>> = LazyLock::new(|| {
         sources::KEYS,
         scale_policy::KEYS,
         limits::POOL_KEYS,
+        launches::KEYS,
         limits::PROCESS_KEYS,
         top::LAST_KEYS,
     ]

@@ -3,6 +3,7 @@
 //! Nothing here runs: no locks, no counters, no sockets. Runtime state lives in the proxy and is keyed by the names and
 //! addresses found here, so that it outlives the snapshot.
 
+mod launches;
 mod limits;
 mod sources;
 
@@ -12,6 +13,7 @@ use schleuse_core::{PoolPolicy, Register, Routes, TenantId};
 
 use crate::networks::Networks;
 
+pub use launches::PoolPlan;
 pub use sources::{
     Discovery, Dns, DnsQuestion, ProcessTemplate, Scale, ScaleWay, Webhook, WebhookSecret,
 };
@@ -52,6 +54,8 @@ pub struct Snapshot {
     pub services: Vec<Arc<Service>>,
     /// By `PoolIndex`.
     pub pools: Vec<Arc<Pool>>,
+    /// Announced launches, at most one plan per pool.
+    pub plans: Vec<PoolPlan>,
     /// Keys of the affinity cookie's signature; the first signs, all verify. Empty: one is drawn at start.
     pub affinity_keys: Vec<AffinityKey>,
     /// What the access log says.
@@ -65,6 +69,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The announced launches of a pool.
+    pub fn plan(&self, pool: usize) -> Option<&PoolPlan> {
+        self.plans.iter().find(|plan| plan.pool.as_usize() == pool)
+    }
+
     /// What a tenant counts when tenants share a pool: its own weight, else its inhabitants. At least 1.
     pub fn weight(&self, tenant: TenantId) -> u64 {
         let own = self.weights.find(tenant);

@@ -15,7 +15,8 @@ use clap::{Args, Parser, Subcommand};
 use schleuse_config::yaml::{Fault, parse_duration, parse_request_rate};
 
 use crate::{
-    prepare,
+    origin, prepare,
+    report::outputs::Outputs,
     scenario::{self, Scenario},
 };
 
@@ -40,6 +41,8 @@ enum Command {
         #[arg(required = true)]
         scenarios: Vec<String>,
     },
+    /// Serves as a backend for tests whose behaviour is known.
+    Origin(origin::command::Options),
     /// Searches the rate that a target just bears.
     Capacity(search::Capacity),
     /// Compares two targets over many rounds, or two saved results.
@@ -139,6 +142,28 @@ struct Reports {
     /// The thresholds as `JUnit`, for pipelines.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Latency per second as an `HdrHistogram` log.
+    #[arg(long, value_name = "FILE")]
+    hdr_log: Option<PathBuf>,
+}
+
+impl Reports {
+    fn outputs(&self) -> Outputs {
+        Outputs {
+            json: self.json.clone(),
+            html: self.html.clone(),
+            junit: self.junit.clone(),
+            hdr_log: self.hdr_log.clone(),
+        }
+    }
+
+    /// Every place that cannot be written, before an hour of load is spent on it.
+    fn try_places(&self) -> Result<(), String> {
+        self.outputs().try_places().map_err(|problems| {
+            let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            words.join("\n")
+        })
+    }
 }
 
 fn words(Fault { wrong, remedy }: Fault) -> String {
@@ -217,6 +242,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(run) => play::run(&run.what, &run.reports),
         Command::Check { scenarios } => check::check(&scenarios),
+        Command::Origin(options) => origin::command::run(&options),
         Command::Capacity(capacity) => search::capacity(&capacity),
         Command::Compare(compare) => search::compare(&compare),
         Command::Report { result, reports } => play::report(&result, &reports),

@@ -8,6 +8,7 @@
 //! | [`worker`] | the loop: arrivals, requests, connections |
 //! | [`connection`] | bytes of one connection, plain or TLS |
 //! | [`answer`], [`chunks`] | reading HTTP/1.1 answers |
+//! | [`http2`], [`socket_io`] | the same over HTTP/2 |
 //! | [`socket`], [`sources`] | opening, from where to where |
 //! | [`processor`] | how busy a worker is |
 //! | [`collect`] | records to results |
@@ -16,8 +17,10 @@ mod answer;
 mod chunks;
 mod collect;
 mod connection;
+mod http2;
 mod processor;
 mod socket;
+mod socket_io;
 mod sources;
 mod worker;
 

@@ -2,7 +2,7 @@
 //!
 //! [`schedule`] says when citizens arrive and [`draw`] what chance decides about them, both from a seed alone.
 //! [`scenario`] is what the operator wrote, [`workload`] what [`prepare`] makes of it to be played, [`generator`] plays it
-//! over sockets.
+//! over sockets, [`origin`] answers as a backend whose behaviour is known.
 //! [`results`] is what one run found out, whoever made it and whoever reads it; [`statistics`] what may be concluded from
 //! it, [`verdict`] whether it is valid and good, [`report`] how it is told. [`compare`] and
 //! [`capacity`] decide which runs are needed to answer more than one can, and have them made through [`trial`].
@@ -16,6 +16,7 @@ pub mod distribution;
 pub mod draw;
 pub mod generator;
 pub mod machine;
+pub mod origin;
 pub mod prepare;
 mod record;
 pub mod report;

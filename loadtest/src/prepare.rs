@@ -79,6 +79,7 @@ fn target(target: &scenario::Target) -> Result<workload::Target, String> {
         authority: target.authority(),
         addresses,
         tls: target.tls.then(|| tls(target)).transpose()?,
+        http2: target.http2,
         lookups: u64::from(is_name),
     })
 }

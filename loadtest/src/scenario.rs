@@ -4,6 +4,7 @@
 //! could not play: an unknown metric is a problem here and no threshold that silently holds.
 
 mod builtin;
+pub mod document;
 pub mod keys;
 mod read;
 mod schema;
@@ -23,6 +24,8 @@ pub(crate) use read::{host_and_port, url as target};
 pub use schema::schema;
 use schleuse_config::Problems;
 pub use tenants::{Tenant, of_register};
+
+pub(crate) use words::distribution;
 
 use crate::{
     distribution::Distribution,

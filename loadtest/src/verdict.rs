@@ -7,15 +7,17 @@
 //! |---|---|
 //! | [`validity`] | whether the generator disturbed what it measured |
 //! | [`criterion`] | what a threshold asks for, typed |
+//! | [`abort`] | whether to end a run before its time |
 //! | [`measure`] | the number that a threshold asks for, or why there is none |
 
+pub mod abort;
 pub mod criterion;
 pub mod measure;
 pub mod validity;
 
 use crate::{
     report::quantity,
-    results::{Ending, Finding, Outcome, Results, Verdict},
+    results::{Blame, Ending, Finding, Outcome, ReasonCount, Results, Verdict},
 };
 
 pub use criterion::{Criterion, Limit, Metric, Window};
@@ -44,13 +46,15 @@ pub fn judge(results: &mut Results, criteria: &[Criterion]) {
     findings.extend(struck_in_thresholds(results, criteria, interrupted));
     let outcome = if interrupted {
         Outcome::Interrupted
-    } else if findings.is_empty() {
-        findings = failures(results);
-        if findings.is_empty() {
+    } else if findings.is_empty() || is_dead(results) {
+        let failures = failures(results);
+        let outcome = if failures.is_empty() {
             Outcome::Passed
         } else {
             Outcome::Failed
-        }
+        };
+        findings.splice(..0, failures);
+        outcome
     } else {
         Outcome::Invalid
     };
@@ -91,6 +95,17 @@ fn struck_in_thresholds(
             })
         })
         .collect()
+}
+
+/// Whether the target answered nothing, and nothing on this side was missing: no lag of the generator can explain that, so
+/// the run has failed however it was measured.
+fn is_dead(results: &Results) -> bool {
+    let is_ours = |entry: &ReasonCount| entry.count > 0 && entry.reason.blame() == Blame::Generator;
+    results.counts.answered == 0
+        && results.counts.failed > 0
+        && results.counts.is_complete()
+        && !matches!(results.ending, Ending::Broken(_))
+        && !results.reasons.iter().any(is_ours)
 }
 
 /// Why a valid run failed.

@@ -108,6 +108,8 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     /// Speak TLS, with this.
     pub tls: Option<Tls>,
+    /// Speak HTTP/2, over TLS or with prior knowledge (RFC 9113 §3.3); HTTP/1.1 otherwise.
+    pub http2: bool,
     /// Look-ups of the name that were needed.
     pub lookups: u64,
 }

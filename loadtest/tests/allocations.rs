@@ -107,6 +107,7 @@ fn workload(address: std::net::SocketAddr) -> Workload {
             authority,
             addresses: vec![address],
             tls: None,
+            http2: false,
             lookups: 0,
         },
         limits: Limits {

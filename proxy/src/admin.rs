@@ -4,6 +4,7 @@
 //! are busy. Its answers are JSON; `routes` has the table of them, `docs/admin.md` and `docs/openapi.yaml` explain it.
 
 mod authorization;
+mod launches;
 mod leases;
 mod pools;
 mod query;
@@ -132,6 +133,7 @@ impl Admin {
             Resource::RevokeLease => leases::revoke(&self.edge, name),
             Resource::Top => top::top(&self.edge.live(), query),
             Resource::Leases => leases::list(&self.edge),
+            Resource::Launches => Reply::json(200, &launches::list(&self.edge)),
             Resource::Pools => Reply::json(200, &pools::pools(&self.edge)),
             Resource::Pool => match pools::pool(&self.edge, name) {
                 Some(pool) => Reply::json(200, &pool),

@@ -21,6 +21,8 @@ pub struct Status {
     listeners: Vec<String>,
     /// None without `scaler` in the config in force.
     scaler: Option<ScalerStatus>,
+    /// Launches that are on or begin within a minute, and that replicas are missing for.
+    launches_short: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,7 +131,20 @@ pub fn status(edge: &Edge, reloader: &Reloader) -> Status {
             streams_open: edge.metrics.scaler.streams_open.get(),
             demand: "of this process",
         }),
+        launches_short: launches_short(edge),
     }
+}
+
+fn launches_short(edge: &Edge) -> Vec<String> {
+    let live = edge.live();
+    let pools = live.snapshot.plans.iter();
+    let pools = pools.filter_map(|plan| live.snapshot.pools.get(plan.pool.as_usize()));
+    pools
+        .filter_map(|pool| edge.autoscale.launches(&pool.name))
+        .flat_map(|status| status.verified)
+        .filter(|found| found.short_by() > 0)
+        .map(|found| found.launch)
+        .collect()
 }
 
 /// Whether at least one pool has an endpoint that is healthy, not ejected and not taken out, or can be woken.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schleuse_config::{Over, Service, TenantLimit};
 use schleuse_core::{
     Arrival, Class, EndpointId, FlowKey, Quota, Refusal, Refused, Retry, SharedRate as _,
-    Timestamp, identify::Identified,
+    Terms as WaitingTerms, Timestamp, identify::Identified,
 };
 use schleuse_http1::RequestHead;
 
@@ -17,6 +17,7 @@ use crate::{
     clock,
     context::RequestContext,
     deadlines::Deadlines,
+    edge::Live,
     exchange::Responder,
     limits::ClientNetwork,
     registry::{Arrived, HeldSlot, Pool, Tenant, Terms},
@@ -89,7 +90,7 @@ impl Admission {
             client,
             cost: asked.cost(),
             bytes: held_bytes as u64,
-            in_flight_max: limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX),
+            in_flight_max: in_flight_max(asked.service),
             rate: self
                 .terms
                 .quota
@@ -137,6 +138,8 @@ pub struct Asked<'f> {
     pub strip: usize,
     /// Bytes of its body that are here already.
     pub body_bytes: usize,
+    /// Of those and the head's, in the process's budget already.
+    pub covered_bytes: u64,
     /// The tag in its affinity cookie.
     pub session: Option<u64>,
 }
@@ -202,7 +205,7 @@ pub async fn seat<'p, R: Responder>(
     };
     let limits = &context.edge.limits;
     let arrival = admission.arrival(limits.client_key(admission.network), &asked);
-    let bytes = arrival.bytes;
+    let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
     let place = match pool.arrive(arrival, asked.session) {
         Arrived::Go(slot) => {
             admission.admitted(pool, Duration::ZERO);
@@ -228,6 +231,27 @@ pub async fn seat<'p, R: Responder>(
     ended.map_err(|refused| refused.map(|refused| note(context, refused)))
 }
 
+/// What those of a flow who wait go by in this config; none: its service is no longer in it.
+pub fn terms_of(live: &Live, flow: FlowKey) -> Option<WaitingTerms<Tenant>> {
+    let index = live
+        .services
+        .iter()
+        .position(|runtime| runtime.number == flow.service)?;
+    let (runtime, service) = (
+        live.services.get(index)?,
+        live.snapshot.services.get(index)?,
+    );
+    let tenant = runtime.known_tenant(flow.tenant)?;
+    let limit = enforced(service);
+    let waits = limit.is_some_and(|limit| limit.over == Over::Wait);
+    let quota = quota(service, live.snapshot.register.population(flow.tenant));
+    Some(WaitingTerms {
+        inhabitants: live.snapshot.weight(flow.tenant),
+        in_flight_max: in_flight_max(service),
+        rate: quota.filter(|_| waits).map(|quota| (quota, tenant)),
+    })
+}
+
 /// What the client is told beside the reason.
 fn note(context: &mut RequestContext<'_>, refused: Refused) -> Refusal {
     let learnt = &mut context.learnt;
@@ -241,12 +265,16 @@ fn note(context: &mut RequestContext<'_>, refused: Refused) -> Refusal {
     refused.refusal
 }
 
+/// The limit whose rate is in force.
 fn enforced(service: &Service) -> Option<&TenantLimit> {
-    service
-        .limits
-        .tenant
-        .as_ref()
-        .filter(|limit| !limit.observe)
+    let limit = service.limits.tenant.as_ref();
+    limit.filter(|limit| !limit.observe)
+}
+
+/// Requests of a tenant in flight at once, in whatever mode its rate is.
+fn in_flight_max(service: &Service) -> u32 {
+    let limit = service.limits.tenant.as_ref();
+    limit.and_then(|limit| limit.in_flight).unwrap_or(u32::MAX)
 }
 
 /// The rate of a tenant with that many inhabitants; none: not limited.

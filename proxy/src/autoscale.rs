@@ -6,6 +6,7 @@
 //! that rests costs its lock and a comparison.
 
 mod autoscaler;
+mod launches;
 mod learnt_file;
 mod learnt_store;
 pub mod record;
@@ -22,6 +23,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::Edge;
+pub use launches::LaunchStatus;
+pub(crate) use learnt_store::peek as peek_at_learnt;
+
 use autoscaler::Autoscaler;
 use record::Record;
 
@@ -32,6 +36,7 @@ const LAST_WRITE_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Autoscale {
     shown: RwLock<FxHashMap<Box<str>, Shown>>,
+    launches: RwLock<FxHashMap<Box<str>, LaunchStatus>>,
     stopping: CancellationToken,
     stopped: CancellationToken,
 }
@@ -61,8 +66,22 @@ impl Autoscale {
         }
     }
 
+    /// What the launches of a pool ask for; none without any, and while nothing decides about it.
+    pub fn launches(&self, pool: &str) -> Option<LaunchStatus> {
+        self.launches.read().get(pool).cloned()
+    }
+
+    fn show_launches(&self, pool: &str, status: Option<LaunchStatus>) {
+        let mut all = self.launches.write();
+        match status {
+            Some(status) => drop(all.insert(pool.into(), status)),
+            None => drop(all.remove(pool)),
+        }
+    }
+
     fn hide(&self, pool: &str) {
         self.shown.write().remove(pool);
+        self.launches.write().remove(pool);
     }
 
     /// Ends the loop: no more orders, and what was learnt is written down before this returns.

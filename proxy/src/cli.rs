@@ -1,4 +1,4 @@
-//! The command line: `run`, `check`, `explain`, `demo`. Exit code 0: fine, 1: problems found, 2: wrong usage.
+//! The command line: `run`, `check`, `explain`, `plan`, `demo`. Exit code 0: fine, 1: problems found, 2: wrong usage.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,7 +8,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use schleuse_config::{DEFAULT_PATHS, Loaded, Problem, Problems};
 
-use crate::{app, demo, explain, provision::guard, reload::describe};
+use crate::{app, clock, demo, explain, plan, provision::guard, reload::describe};
 
 /// Multi-tenant edge ingress for German e-government.
 #[derive(Debug, Parser)]
@@ -46,6 +46,17 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Print the timetable of the announced launches: what is ordered when, and whether it will hold.
+    Plan {
+        #[command(flatten)]
+        plan: plan::Options,
+        /// The config; by default `schleuse.yaml` here, then in `/etc/schleuse`.
+        #[arg(long, short)]
+        config: Option<PathBuf>,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Try it here: all municipalities, a few services with backends, and what to type.
     Demo(demo::Options),
     #[command(hide = true)]
@@ -75,6 +86,11 @@ pub fn main() -> ExitCode {
             config,
             format,
         } => explain(&request, config, format),
+        Command::Plan {
+            plan,
+            config,
+            format,
+        } => print_plan(&plan, config, format),
         Command::Demo(options) => match demo::run(&options) {
             Ok(code) => code,
             Err(error) => fail(1, &format!("schleuse demo: {error}")),
@@ -143,6 +159,26 @@ fn explain(request: &explain::Options, config: Option<PathBuf>, format: Format) 
     match &explained.complaint {
         Some(complaint) => fail(explained.code, complaint),
         None => ExitCode::from(explained.code),
+    }
+}
+
+fn print_plan(options: &plan::Options, config: Option<PathBuf>, format: Format) -> ExitCode {
+    let path = match config_path(config) {
+        Ok(path) => path,
+        Err(message) => return fail(2, &message),
+    };
+    let loaded = match schleuse_config::load(&path) {
+        Ok(loaded) => loaded,
+        Err(problems) => return fail(2, &text(&problems)),
+    };
+    let planned = plan::Planned::of(&loaded.snapshot, clock::wall());
+    print(&match format {
+        Format::Text => planned.text(),
+        Format::Json => planned.json(),
+    });
+    match planned.complaint() {
+        Some(complaint) => fail(options.code(&planned), &complaint),
+        None => ExitCode::from(options.code(&planned)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use nix::time::{ClockId, clock_gettime};
-use schleuse_core::Timestamp;
+use schleuse_core::{Timestamp, scale::plan::WallTime};
 
 /// How long the difference between wall clock and monotonic clock is taken as known.
 const OFFSET_AGE_MAX: Duration = Duration::from_secs(1);
@@ -44,6 +44,11 @@ pub fn unix() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
+}
+
+/// The same as [`unix`] for what is announced by the calendar: launches begin by the wall clock, also if that was set.
+pub fn wall() -> WallTime {
+    WallTime::from_unix_millis(i64::try_from(unix().as_millis()).unwrap_or(i64::MAX))
 }
 
 /// `CLOCK_MONOTONIC` in microseconds, as systemd compares it; none where the system has no such clock.

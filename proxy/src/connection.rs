@@ -24,6 +24,7 @@ use crate::{
         Exchange, Responder,
         http1::{Http1, Http1Responder, Next, Writing},
     },
+    limits::{FREE_BYTES, Room},
     pace::PacePolicy,
     socket::{Socket, Wire, poll_read_some},
 };
@@ -85,6 +86,11 @@ pub trait Handler: Send + Sync + 'static {
         refusal: Refusal,
         info: &ConnectionInfo,
     ) -> impl Future<Output = ()> + Send;
+
+    /// Room for a head of which more than a KiB is here and the rest is awaited; none: it is not in anybody's budget.
+    fn room(&self) -> Option<Room<'_>> {
+        None
+    }
 
     /// Held while a request is in flight, from the first byte of its head.
     type Token: Send;
@@ -179,7 +185,7 @@ async fn serve_one<W: Wire, H: Handler>(
         rate_min: policy.body_rate_min,
     };
     deadlines.clear(Limit::Idle);
-    let head = match read_head(wire, buf, policy, deadlines).await {
+    let head = match read_head(wire, buf, policy, deadlines, handler).await {
         Ok(head) => head,
         Err(Refused::Gone) => return Next::Close,
         Err(Refused::By(refusal)) => {
@@ -200,11 +206,12 @@ enum Refused {
     By(Refusal),
 }
 
-async fn read_head<W: Wire>(
+async fn read_head<W: Wire, H: Handler>(
     wire: &mut W,
     buf: &mut BytesMut,
     policy: &ClientPolicy,
     deadlines: &Deadlines,
+    handler: &H,
 ) -> Result<RequestHead, Refused> {
     let limits = HeadLimits {
         bytes_max: policy.head_bytes_max,
@@ -212,6 +219,7 @@ async fn read_head<W: Wire>(
     };
     let mut scanned = 0;
     let mut first = true;
+    let mut room = None;
     loop {
         match take_request(buf, &mut scanned, &limits) {
             Ok(Some(head)) => break Ok(head),
@@ -225,6 +233,12 @@ async fn read_head<W: Wire>(
             }
         }
         first = false;
+        if buf.len() > FREE_BYTES
+            && let Some(room) = room.get_or_insert_with(|| handler.room())
+            && let Err(refusal) = room.cover(buf.len())
+        {
+            break Err(Refused::By(refusal));
+        }
         match read(wire, buf, deadlines, &[Limit::Header]).await {
             Ok(0) | Err(Stop::Io(_)) => break Err(Refused::Gone),
             Ok(_) => {}

@@ -17,6 +17,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    admit,
     affinity::AffinityKeys,
     autoscale::Autoscale,
     clock,
@@ -274,6 +275,7 @@ impl Live {
     fn adopt_endpoints(&self) {
         for (pool, config) in self.pools.iter().zip(&self.snapshot.pools) {
             pool.adopt(config);
+            pool.set_terms(|flow| admit::terms_of(self, flow));
         }
     }
 

@@ -68,7 +68,8 @@ pub async fn run<B: BodyIn, R: Responder>(
     };
     let session = session(context, forwarding, config);
     let tag = session.map(|session| session.tag);
-    let body = &mut Prefetched::new(body);
+    let room = context.edge.limits.room(&live.snapshot.overload);
+    let body = &mut Prefetched::new(body, room);
     let filled = body.fill(forwarding.head, forwarding.service.body_bytes_max);
     filled.await.map_err(|fault| judge(&fault).1)?;
     let asked = Asked {
@@ -76,6 +77,7 @@ pub async fn run<B: BodyIn, R: Responder>(
         service: forwarding.service,
         strip: forwarding.found.strip,
         body_bytes: body.held_bytes(),
+        covered_bytes: body.covered_bytes(),
         session: tag,
     };
     let mut slot = admit::seat(context, asked, pool, responder, forwarding.deadlines).await?;
@@ -476,6 +478,7 @@ fn judge(fault: &Fault) -> (Outcome, Option<Refusal>) {
         }
         Fault::Client(ClientError::Expired(_)) => (Abandoned, Some(Refusal::ClientTooSlow)),
         Fault::TooLarge => (Abandoned, Some(Refusal::BodyTooLarge)),
+        Fault::Overloaded => (Abandoned, Some(Refusal::Overloaded)),
         Fault::Crowded => (Abandoned, Some(Refusal::ConnectionsFull)),
         Fault::StreamsFull => (Abandoned, Some(Refusal::StreamsFull)),
         Fault::Exhausted => (Abandoned, Some(Refusal::Exhausted)),

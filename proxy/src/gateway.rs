@@ -20,11 +20,11 @@ use crate::{
     context::RequestContext,
     deadlines::Limit,
     edge::Edge,
-    exchange::{Exchange, Parts, Responder},
+    exchange::{BodyIn, Exchange, Parts, Responder},
     forward::{self, Forwarding},
     forwarding,
     identify::identify,
-    limits::ClientNetwork,
+    limits::{ClientNetwork, Room},
     respond::{self, Refused},
 };
 
@@ -71,6 +71,11 @@ impl Handler for Gateway {
         self.edge.leaving()
     }
 
+    fn room(&self) -> Option<Room<'_>> {
+        let live = self.edge.live();
+        Some(self.edge.limits.room(&live.snapshot.overload))
+    }
+
     fn enter(&self) -> InFlight {
         self.edge.metrics.in_flight.inc();
         InFlight {
@@ -106,12 +111,14 @@ impl Handler for Gateway {
             Ok(Step::Redirect(location)) => {
                 context.learnt.status = 308;
                 self.edge.metrics.redirected.inc();
+                announce_close(&body, &mut responder);
                 let _ = respond::redirect(&mut responder, &location).await;
                 Ok(())
             }
             Err(refusal) => Err(Some(refusal)),
         };
         if let Err(reason) = answered {
+            announce_close(&body, &mut responder);
             conclude(&mut context, &mut responder, reason).await;
         }
         context.learnt.sent_bytes = responder.sent_bytes();
@@ -125,6 +132,13 @@ impl Handler for Gateway {
     ) {
         let mut context = RequestContext::new(&self.edge, info, None);
         conclude(&mut context, responder, Some(refusal)).await;
+    }
+}
+
+/// An answer of ours that does not read a long body to its end closes the connection, and has to say so.
+fn announce_close<B: BodyIn, R: Responder>(body: &B, responder: &mut R) {
+    if body.rest_is_long() {
+        responder.close_after();
     }
 }
 

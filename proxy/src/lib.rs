@@ -34,6 +34,7 @@ mod memory;
 pub mod metrics;
 pub mod outgoing;
 pub mod pace;
+pub mod plan;
 pub mod pool_clock;
 pub mod prefetch;
 pub mod probe;

@@ -2,7 +2,7 @@
 //!
 //! A seat is not held by the slow: an upload that trickles in over a bad line would keep a seat of the backend idle for as
 //! long as it likes. So the body is read first, up to 16 KiB or its end, at the client's expense alone: its deadlines, its
-//! connection. Beyond that it has shown that it can send, and [`crate::pace`] bounds the rest. Nothing is read ahead when
+//! connection, and the memory is in the process's budget while more is awaited. Beyond that it has shown that it can send, and [`crate::pace`] bounds the rest. Nothing is read ahead when
 //! the client waits for a 100, which is the backend's to give, and of gRPC, whose client may wait for the answer's head.
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +10,7 @@ use schleuse_http1::{BodyLength, Known, RequestHead, Trailer};
 
 use crate::{
     exchange::{BodyIn, ClientError},
+    limits::Room,
     upstream::relay::Fault,
 };
 
@@ -24,15 +25,18 @@ pub struct Prefetched<'b, B> {
     first: Bytes,
     /// The pieces behind it, joined: thousands of tiny chunks must not cost a handle each.
     more: BytesMut,
+    /// Of all that, and of the head, in the process's budget; until it is taken out, so that who waits is not entered twice.
+    room: Room<'b>,
 }
 
 impl<'b, B: BodyIn> Prefetched<'b, B> {
-    /// Of which nothing has been read yet.
-    pub fn new(body: &'b mut B) -> Self {
+    /// Of which nothing has been read yet; what is read is entered in `room`.
+    pub fn new(body: &'b mut B, room: Room<'b>) -> Self {
         Self {
             body,
             first: Bytes::new(),
             more: BytesMut::new(),
+            room,
         }
     }
 
@@ -40,7 +44,8 @@ impl<'b, B: BodyIn> Prefetched<'b, B> {
     ///
     /// # Errors
     ///
-    /// What the client did wrong, or [`Fault::TooLarge`] for more than `bytes_max`.
+    /// What the client did wrong, [`Fault::TooLarge`] for more than `bytes_max`, [`Fault::Overloaded`] when more would have
+    /// to be awaited and there is no room for what is here.
     pub async fn fill(&mut self, head: &RequestHead, bytes_max: u64) -> Result<(), Fault> {
         if self.body.length() == BodyLength::Empty || self.body.held_back() || is_grpc(head) {
             return Ok(());
@@ -49,10 +54,14 @@ impl<'b, B: BodyIn> Prefetched<'b, B> {
             let piece = match self.body.ready()? {
                 Some(piece) => piece,
                 None if self.body.ended() => break,
-                None => match self.body.next().await? {
-                    Some(piece) => piece,
-                    None => break,
-                },
+                None => {
+                    let covered = self.room.cover(head.text_bytes() + self.held_bytes());
+                    covered.map_err(|_| Fault::Overloaded)?;
+                    match self.body.next().await? {
+                        Some(piece) => piece,
+                        None => break,
+                    }
+                }
             };
             self.hold(piece);
             if self.held_bytes() as u64 > bytes_max {
@@ -67,6 +76,11 @@ impl<'b, B: BodyIn> Prefetched<'b, B> {
         self.first.len() + self.more.len()
     }
 
+    /// Of those and the head's, in the process's budget.
+    pub fn covered_bytes(&self) -> u64 {
+        self.room.bytes()
+    }
+
     fn hold(&mut self, piece: Bytes) {
         if self.first.is_empty() {
             self.first = piece;
@@ -76,13 +90,15 @@ impl<'b, B: BodyIn> Prefetched<'b, B> {
     }
 
     fn take(&mut self) -> Option<Bytes> {
-        if !self.first.is_empty() {
-            Some(std::mem::take(&mut self.first))
-        } else if !self.more.is_empty() {
-            Some(std::mem::take(&mut self.more).freeze())
+        let piece = if self.first.is_empty() {
+            std::mem::take(&mut self.more).freeze()
         } else {
-            None
+            std::mem::take(&mut self.first)
+        };
+        if self.room.bytes() > 0 && self.held_bytes() == 0 {
+            self.room.clear();
         }
+        (!piece.is_empty()).then_some(piece)
     }
 }
 
@@ -137,9 +153,25 @@ impl<B: BodyIn> BodyIn for Prefetched<'_, B> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use schleuse_config::Overload as Budget;
 
-    /// A body whose pieces are all here.
+    use super::*;
+    use crate::limits::{LimitMetrics, Limits};
+
+    fn limits() -> Limits {
+        let metrics = LimitMetrics::new(&prometheus::Registry::new());
+        Limits::new(64, 1, metrics.unwrap())
+    }
+
+    fn budget(held_bytes_max: u64) -> Budget {
+        Budget {
+            held_bytes_max,
+            lag_max: std::time::Duration::MAX,
+            file_handles_percent: 90,
+        }
+    }
+
+    /// A body whose pieces come when they are awaited.
     struct Pieces(Vec<&'static [u8]>);
 
     impl BodyIn for Pieces {
@@ -182,7 +214,8 @@ mod tests {
     #[tokio::test]
     async fn a_short_body_is_held_whole_and_comes_out_as_it_came() {
         let mut pieces = Pieces(vec![b"one", b"two", b"three"]);
-        let mut body = Prefetched::new(&mut pieces);
+        let limits = limits();
+        let mut body = Prefetched::new(&mut pieces, limits.room(&budget(u64::MAX)));
         body.fill(&head("text/plain"), 100).await.unwrap();
         assert_eq!((body.held_bytes(), body.ended()), (11, false));
         assert_eq!(drained(&mut body).await, b"onetwothree");
@@ -193,7 +226,8 @@ mod tests {
     async fn of_a_long_body_no_more_than_16_kib_and_a_piece_are_held() {
         static BLOCK: [u8; 10_000] = [b'x'; 10_000];
         let mut pieces = Pieces(vec![&BLOCK; 5]);
-        let mut body = Prefetched::new(&mut pieces);
+        let limits = limits();
+        let mut body = Prefetched::new(&mut pieces, limits.room(&budget(u64::MAX)));
         body.fill(&head("text/plain"), u64::MAX).await.unwrap();
         assert_eq!(body.held_bytes(), 20_000);
         assert_eq!(drained(&mut body).await.len(), 50_000);
@@ -202,7 +236,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_above_the_limit_is_refused_before_anybody_is_asked() {
         let mut pieces = Pieces(vec![b"12345", b"67890"]);
-        let mut body = Prefetched::new(&mut pieces);
+        let limits = limits();
+        let mut body = Prefetched::new(&mut pieces, limits.room(&budget(u64::MAX)));
         let filled = body.fill(&head("text/plain"), 9).await;
         assert!(matches!(filled, Err(Fault::TooLarge)));
     }
@@ -210,10 +245,42 @@ mod tests {
     #[tokio::test]
     async fn of_grpc_nothing_is_read_ahead() {
         let mut pieces = Pieces(vec![b"12345"]);
-        let mut body = Prefetched::new(&mut pieces);
+        let limits = limits();
+        let mut body = Prefetched::new(&mut pieces, limits.room(&budget(u64::MAX)));
         body.fill(&head("Application/gRPC+proto"), 100)
             .await
             .unwrap();
         assert_eq!(body.held_bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_read_is_in_the_budget_until_it_is_taken_out() {
+        static BLOCK: [u8; 10_000] = [b'x'; 10_000];
+        let mut pieces = Pieces(vec![&BLOCK; 2]);
+        let limits = limits();
+        let mut body = Prefetched::new(&mut pieces, limits.room(&budget(u64::MAX)));
+        let head = head("text/plain");
+        body.fill(&head, u64::MAX).await.unwrap();
+        // The second piece ended the reading, so nothing more was awaited with it in hand.
+        let covered = head.text_bytes() as u64 + 8_976;
+        assert_eq!(
+            (body.covered_bytes(), limits.held_bytes()),
+            (covered, covered)
+        );
+        assert_eq!(drained(&mut body).await.len(), 20_000);
+        assert_eq!(limits.held_bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_room_for_what_is_here_no_more_is_awaited() {
+        static BLOCK: [u8; 3_000] = [b'x'; 3_000];
+        let mut pieces = Pieces(vec![&BLOCK; 9]);
+        let limits = limits();
+        let mut body = Prefetched::new(&mut pieces, limits.room(&budget(5_000)));
+        let filled = body.fill(&head("text/plain"), u64::MAX).await;
+        assert!(matches!(filled, Err(Fault::Overloaded)));
+        assert_eq!(body.held_bytes(), 6_000);
+        drop(body);
+        assert_eq!(limits.held_bytes(), 0);
     }
 }

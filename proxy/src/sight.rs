@@ -7,6 +7,7 @@
 
 pub mod counts;
 pub mod families;
+pub mod launches;
 pub mod leases;
 pub mod pools;
 pub mod reasons;

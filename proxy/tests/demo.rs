@@ -2,9 +2,10 @@
 //! process behind.
 
 use std::{
-    io::{BufRead, BufReader, Read},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    io::{BufRead, BufReader, Read, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 fn demo(arguments: &[&str]) -> Command {
@@ -58,21 +59,44 @@ fn a_demo_that_is_killed_takes_its_processes_with_it() {
     let path = directory.path().to_str().unwrap();
     let mut child = demo(&["--port-base", &base.to_string(), "--directory", path])
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut guide = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(guide.any(|line| line.unwrap().contains("Ctrl-C ends")));
-    let mut backends = child.stderr.take().unwrap();
+    let asked = "GET /010545459039/antrag HTTP/1.1\r\nHost: wohngeld.localhost\r\nConnection: close\r\n\r\n";
+    let answer = ask(base, asked).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let backend: SocketAddr = answer
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("Endpunkt:")?
+                .split_whitespace()
+                .last()?
+                .parse()
+                .ok()
+        })
+        .unwrap();
 
     child.kill().unwrap();
     child.wait().unwrap();
 
-    // The backends have inherited the other end of this pipe: the read returns once the last one is gone.
-    backends.read_to_end(&mut Vec::new()).unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(backend).is_ok() {
+        assert!(Instant::now() < end, "the backend outlives the demo");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
     // A connection to a proxy that is going ends with it at the latest; one that stays takes the next one as well.
     let reached = (0..5).take_while(|_| proxy_answers(base));
     assert!(reached.count() < 5);
+}
+
+/// Sends a request to a port of this machine; the whole answer.
+fn ask(port: u16, request: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// Whether somebody listens there; if so, returns when the connection is over.

@@ -161,6 +161,21 @@ fn a_short_body_behind_a_refusal_costs_no_connection() {
 }
 
 #[test]
+fn a_refusal_in_front_of_a_long_body_says_that_the_connection_ends() {
+    let origin = Origin::ok("ok");
+    let edge = before(&[origin.address()], "");
+    for (length, connection) in [(65_536, None), (65_537, Some("close"))] {
+        let mut client = edge.connect();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: other.example\r\nContent-Length: {length}\r\n\r\nabc"
+        ));
+        let answer = client.response();
+        assert_eq!(label(&answer), refusal(404, "unknown_host"));
+        assert_eq!(answer.field("Connection"), connection, "{length}");
+    }
+}
+
+#[test]
 fn an_empty_chunked_body_is_a_chunked_body() {
     let origin = Origin::fixed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     let edge = before(&[origin.address()], "");

@@ -23,6 +23,7 @@ mod first;
 mod flood;
 mod full_pool;
 mod identify;
+mod launches;
 mod limits;
 mod limits_reload;
 mod metrics;

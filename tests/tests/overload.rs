@@ -176,3 +176,59 @@ fn whoever_would_wait_is_refused_when_memory_for_waiting_is_used_up() {
         edge.metric("schleuse_held_bytes") < 1.0
     });
 }
+
+/// A service with a MiB for all that is held.
+fn one_mebibyte(origin: &Origin) -> RunningEdge {
+    amt(&[origin.address()], "", "concurrency: 200\nslow_start: 0s")
+        .top("overload: { held_bytes_max: 1MiB }\nclient: { body_rate_min: 0B/s }")
+        .start()
+}
+
+/// Starts more requests than there is memory for, ends them, and says how many were refused.
+fn refused_of_100(edge: &RunningEdge, start: &str, rest: &str) -> usize {
+    let mut clients: Vec<_> = (0..100).map(|_| edge.connect()).collect();
+    for client in &mut clients {
+        client.send(start);
+    }
+    let refused = "schleuse_overload_actions_total{action=\"refuse_read_memory\"}";
+    let held = (1 << 20) / (start.len() as u64 - 1_200);
+    eventually("those beyond the budget are refused", || {
+        edge.count(refused) + held >= 100
+    });
+    assert!(edge.metric("schleuse_held_bytes") <= 1_048_576.0);
+    let mut count = 0;
+    for client in &mut clients {
+        let _ = client.try_send(rest); // a refused one may be closed already
+        let answer = client.response();
+        if answer.status != 200 {
+            assert_eq!(label(&answer), refusal(503, "overloaded"));
+            count += 1;
+        }
+    }
+    eventually("nothing is held any more", || {
+        edge.metric("schleuse_held_bytes") < 1.0
+    });
+    count
+}
+
+#[test]
+fn bodies_that_trickle_are_in_the_budget_of_memory_while_they_are_read() {
+    let origin = Origin::ok("ok");
+    let edge = one_mebibyte(&origin);
+    let start = "x".repeat(PREFETCH_BYTES - 1);
+    let start = format!(
+        "POST / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: {PREFETCH_BYTES}\r\n\r\n{start}"
+    );
+    let refused = refused_of_100(&edge, &start, "x");
+    assert!((20..60).contains(&refused), "{refused}");
+}
+
+#[test]
+fn heads_that_trickle_are_in_the_budget_of_memory_while_they_are_read() {
+    let origin = Origin::ok("ok");
+    let edge = one_mebibyte(&origin);
+    let filling = "x".repeat(15_000);
+    let start = format!("GET / HTTP/1.1\r\nHost: amt.example\r\nX-Filling: {filling}");
+    let refused = refused_of_100(&edge, &start, "\r\n\r\n");
+    assert!((20..60).contains(&refused), "{refused}");
+}

@@ -152,12 +152,21 @@ fn without_places_a_full_pool_refuses_at_once() {
 
 #[test]
 fn a_tenant_at_its_limit_in_flight_waits_while_others_pass() {
+    assert_second_waits("in_flight: 1");
+}
+
+#[test]
+fn an_observed_rate_leaves_the_limit_in_flight_in_force() {
+    assert_second_waits("in_flight: 1, rate: 1000/s, mode: observe");
+}
+
+fn assert_second_waits(limit: &str) {
     let gate = Gate::default();
     let origin = gated(&gate);
     let edge = Edge::new()
         .service(
             "amt",
-            "tenant_from: [path]\nlimits: { tenant: { in_flight: 1 } }",
+            &format!("tenant_from: [path]\nlimits: {{ tenant: {{ {limit} }} }}"),
         )
         .pool("amt", &[origin.address()], "concurrency: 5\nslow_start: 0s")
         .start();

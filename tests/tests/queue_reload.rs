@@ -182,3 +182,18 @@ fn a_tenant_that_waits_for_its_rate_goes_on_waiting_across_a_reload() {
         refusal(429, "tenant_rate")
     );
 }
+
+#[test]
+fn a_limit_that_a_reload_lifts_holds_nobody_any_longer_who_waits_for_it() {
+    let gate = Gate::default();
+    let origin = gated(&gate);
+    let pool = "concurrency: 10\nslow_start: 0s\nqueue: { wait_max: 60s }";
+    let limits = "limits: { tenant: { in_flight: 1 } }";
+    let mut edge = amt(&[origin.address()], limits, pool).start();
+    let _first = occupy(&edge, &origin);
+    let _waiting = [ask(&edge, "/"), ask(&edge, "/")];
+    wait_waiting(&edge, 2);
+    edge.reload(amt(&[origin.address()], "", pool));
+    origin.wait_requests(3);
+    gate.open();
+}

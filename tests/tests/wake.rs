@@ -59,8 +59,10 @@ fn two_hundred_requests_wake_a_sleeping_pool_once_and_none_is_lost() {
     let mut clients: Vec<Client> = (0..200).map(|_| ask(&edge, "/")).collect();
     wait_waiting(&edge, 200);
     assert_eq!(activation(&edge, "phase"), "waking");
-    let signal = edge.resource("/api/v1/signals/amt");
-    assert!(signal["desired"].as_u64().unwrap() >= 1, "{signal}");
+    eventually("whoever starts endpoints is told", || {
+        let told = edge.admin().get("admin.example", "/api/v1/signals/amt");
+        told.status == 200 && told.json()["desired"].as_u64() >= Some(1)
+    });
     list(&edge, &[origin.address()]);
     for client in &mut clients {
         assert_eq!(client.response().text(), "awake");

@@ -29,11 +29,18 @@ pub(super) struct CheckedPool {
     pub(super) at: String,
     /// `queue.wait_max`, where it was written.
     pub(super) wait_max: Option<Placed<Duration>>,
+    /// `scale` was written, right or wrong.
+    pub(super) has_scale: bool,
     /// None: known at run time.
     endpoint_count: Option<usize>,
 }
 
 impl CheckedPool {
+    /// Whether the endpoints stand in the file.
+    pub(super) fn knows_endpoints(&self) -> bool {
+        self.endpoint_count.is_some()
+    }
+
     /// Requests that may be in flight at once; the most there can be where the endpoints come at run time.
     pub(super) fn seats(&self) -> u32 {
         let endpoints = self
@@ -141,6 +148,7 @@ fn read_pool(
         place,
         at,
         wait_max,
+        has_scale: section.has("scale"),
         endpoint_count,
     }
 }

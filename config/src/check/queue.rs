@@ -8,12 +8,14 @@ use super::{pools::CheckedPool, services::CheckedService};
 use crate::{
     problem::Report,
     reader::{Placed, Section},
-    units::spell_duration,
+    units::{spell_duration, spell_size},
 };
 
 const WAITING_PER_TENANT: u32 = 2_000;
 const BYTES: u64 = 256 << 20;
 const BYTES_PER_TENANT: u64 = 32 << 20;
+/// A waiting request without a body takes so much at least.
+const BYTES_PER_REQUEST: u64 = 4 << 10;
 const WAIT: Duration = Duration::from_secs(30);
 
 /// The section `queue`, and `wait_max` where it was written.
@@ -55,12 +57,50 @@ pub(super) fn read(
         },
         client_share: section.percent("client_share", report),
     };
+    warn_of_places(
+        &section,
+        ("waiting_max", policy.waiting_max),
+        ("bytes_max", policy.bytes_max),
+        report,
+    );
+    warn_of_places(
+        &section,
+        ("waiting_per_tenant_max", policy.waiting_per_tenant_max),
+        ("bytes_per_tenant_max", policy.bytes_per_tenant_max),
+        report,
+    );
     let wait_max = wait_max.map(|value| Placed {
         value,
         place: section.place_of("wait_max"),
         at: section.path("wait_max"),
     });
     (policy, wait_max)
+}
+
+/// Places for which there is no memory: somebody counts on them, and requests are refused long before.
+fn warn_of_places(
+    section: &Section<'_, '_>,
+    (places_key, places): (&str, u32),
+    (bytes_key, bytes): (&str, u64),
+    report: &mut Report,
+) {
+    let room = bytes / BYTES_PER_REQUEST;
+    let Some(key) = [bytes_key, places_key]
+        .into_iter()
+        .find(|key| section.has(key))
+    else {
+        return;
+    };
+    if room >= u64::from(places) / 2 {
+        return;
+    }
+    let wrong = format!(
+        "{} holds {room} waiting requests at most, 4 KiB each, far less than `{places_key}`, {places}",
+        spell_size(bytes)
+    );
+    let enough = spell_size(u64::from(places) * BYTES_PER_REQUEST);
+    let remedy = format!("write {bytes_key}: {enough} or more, or {places_key}: {room}");
+    report.warn(section.place_of(key), section.path(key), wrong, remedy);
 }
 
 /// Nobody waits longer than the whole exchange may take: the request would end before its turn.

@@ -57,7 +57,11 @@ pub(super) fn read(
             None
         }
     };
-    Some(Scale { policy, way: way? })
+    Some(Scale {
+        policy,
+        cold_start_written: section.has("cold_start"),
+        way: way?,
+    })
 }
 
 /// None of them, or several.

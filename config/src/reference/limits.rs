@@ -53,7 +53,7 @@ pub(super) const SERVICE_KEYS: &[KeyDoc] = &[
         "services.NAME.limits.tenant.in_flight",
         Kind::Integer(1, 1_000_000),
         DefaultValue::Otherwise("no limit"),
-        "Requests of one tenant in flight at once; further ones wait in the queue. At most the seats of the pool.",
+        "Requests of one tenant in flight at once; further ones wait in the queue. At most the seats of the pool. Holds in every `mode`, which is the rate's: it refuses nobody.",
         "20",
     ),
     key(
@@ -184,7 +184,7 @@ pub(super) const POOL_KEYS: &[KeyDoc] = &[
         "pools.NAME.queue.client_share",
         Kind::Percent(1, 100),
         DefaultValue::Value("10%"),
-        "Share of `waiting_per_tenant_max` that one client network may hold; at least one place. 429 beyond.",
+        "Share of `waiting_per_tenant_max` that one client network may hold, and of `waiting_max` over all tenants; at least one place. 429 beyond.",
         "10%",
     ),
 ];
@@ -215,7 +215,7 @@ pub(super) const PROCESS_KEYS: &[KeyDoc] = &[
         "overload.held_bytes_max",
         Kind::Size(1 << 20, 1 << 40),
         DefaultValue::Value("1GiB"),
-        "Memory of waiting requests over all pools; 503 beyond.",
+        "Memory of requests that wait or are still being read, over all pools; 503 beyond.",
         "1GiB",
     ),
     key(

@@ -44,6 +44,8 @@ pub enum DnsQuestion {
 pub struct Scale {
     /// By what it is decided how many.
     pub policy: ScalePolicy,
+    /// Whether the operator has written the policy's cold start, and not left it out.
+    pub cold_start_written: bool,
     /// Who does it.
     pub way: ScaleWay,
 }

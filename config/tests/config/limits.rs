@@ -5,7 +5,7 @@ use std::time::Duration;
 use schleuse_config::{Burst, ClientLimit, Over, Service, TenantLimit};
 use schleuse_core::{RegionalKey, TenantId};
 
-use crate::support::{BODY, HEAD, Site, problems};
+use crate::support::{BODY, HEAD, SHARED, Site, problems};
 
 /// Service `w` with this line (line 8, from column 5), and a pool `a` of two endpoints with ten seats each, and this
 /// line (line 13).
@@ -495,4 +495,46 @@ fn an_override_of_the_weight_alone_leads_nobody_to_a_service() {
         problems(yaml),
         "schleuse.yaml:5:3: services.wohngeld: no host leads to this service; write `hosts`, or `hosts` of a tenant in `tenants.overrides`"
     );
+}
+
+/// What is said of pools that are shared.
+fn said_of_sharing(yaml: &str) -> Vec<String> {
+    let warnings = Site::new(yaml).loaded().warnings;
+    let said = warnings.iter().map(ToString::to_string);
+    said.filter(|warning| warning.contains(SHARED)).collect()
+}
+
+#[test]
+fn a_pool_whose_seats_one_of_several_tenants_can_take_is_warned_about_once() {
+    let [warning] = &said_of_sharing(&yaml("", ""))[..] else {
+        panic!("not one warning");
+    };
+    assert!(
+        warning.ends_with(
+            "schleuse.yaml:10:3: pools.a: several tenants share this pool, and slow uploads or long requests of one can hold all its seats: service `w` does not limit a tenant's requests in flight; write limits: { tenant: { in_flight: 5 } } in that service"
+        ),
+        "{warning}"
+    );
+    let all_seats = "limits: { tenant: { in_flight: 20 } }";
+    assert_eq!(said_of_sharing(&yaml(all_seats, "")).len(), 1);
+}
+
+#[test]
+fn a_pool_in_which_a_tenant_is_bounded_or_alone_is_fine() {
+    let bounded = yaml("limits: { tenant: { in_flight: 19 } }", "");
+    assert_eq!(said_of_sharing(&bounded), [""; 0]);
+    let alone = yaml("", "").replace("responsible: gemeinde", "responsible: bund");
+    assert_eq!(said_of_sharing(&alone), [""; 0]);
+}
+
+#[test]
+fn places_for_which_there_is_no_memory_are_warned_about() {
+    assert_eq!(
+        warnings("", "queue: { waiting_max: 1000000, bytes_max: 64KiB }"),
+        [
+            "schleuse.yaml:12:47: pools.a.queue.bytes_max: 64KiB holds 16 waiting requests at most, 4 KiB each, far less than `waiting_max`, 1000000; write bytes_max: 4000000KiB or more, or waiting_max: 16"
+        ]
+    );
+    let half = "queue: { waiting_max: 1000, waiting_per_tenant_max: 32, bytes_max: 2000KiB }";
+    assert_eq!(warnings("", half), [""; 0]);
 }

@@ -9,6 +9,7 @@ mod support;
 
 mod crosschecks;
 mod examples;
+mod launches;
 mod laws;
 mod limits;
 mod register;

@@ -24,7 +24,7 @@ fn problem(scale: &str) -> String {
 
 #[test]
 fn what_is_not_written_is_as_documented_and_a_replica_has_the_seats_of_an_endpoint() {
-    let Scale { policy, way } = scale("keda: {}");
+    let Scale { policy, way, .. } = scale("keda: {}");
     assert_eq!(way, ScaleWay::Keda);
     let expected = ScalePolicy {
         seats_per_replica: 7,

@@ -1,7 +1,7 @@
 //! One run from scenario to verdict and reports.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -13,8 +13,8 @@ use super::{
 use crate::{
     generator::{self, Settings},
     machine, prepare,
-    report::{html, json, junit, terminal},
-    results::{Ending, Mode, Results, ScenarioIdentity, file},
+    report::{outputs::Written, terminal},
+    results::{Mode, Results, ScenarioIdentity, file},
     scenario::{Arrivals, Scenario},
     verdict,
 };
@@ -57,6 +57,7 @@ pub(super) fn stopped() -> bool {
 
 pub(super) fn run(what: &What, reports: &Reports) -> Result<u8, String> {
     let scenario = what.scenario()?;
+    reports.try_places()?;
     stop_on_interrupt()?;
     let mut view = View::new(&scenario, what.no_tui);
     let results = play(&scenario, what, &mut view)?;
@@ -109,41 +110,27 @@ fn identity(scenario: &Scenario, target: &str) -> ScenarioIdentity {
     }
 }
 
-/// Turns a result into the text of a report.
-type Render = fn(&Results) -> Result<String, String>;
-
 /// Writes the reports; the verdict's exit code, or that of a report that could not be written.
 fn finish(results: &Results, reports: &Reports) -> u8 {
     let verdict = results
         .verdict
         .as_ref()
         .map_or(3, |verdict| verdict.exit_code);
-    let mut code = match results.ending {
-        Ending::Broken(_) => 3,
-        _ => verdict,
-    };
-    let writers: [(&Option<PathBuf>, Render); 3] = [
-        (&reports.json, |results| {
-            json::render(results).map_err(|error| error.to_string())
-        }),
-        (&reports.html, |results| Ok(html::render(results))),
-        (&reports.junit, |results| Ok(junit::render(results))),
-    ];
-    // One report that cannot be written must not take the others with it.
-    for (path, render) in writers {
-        if let Some(path) = path
-            && let Err(problem) = write(results, path, render)
-        {
-            remark(format_args!("launchday: {problem}"));
-            code = if code == 0 { 3 } else { code };
-        }
-    }
-    code
+    told(&reports.outputs().write(results), verdict)
 }
 
-fn write(results: &Results, path: &Path, render: Render) -> Result<(), String> {
-    let text = render(results)?;
-    file::write(path, text.as_bytes()).map_err(|problem| problem.to_string())
+/// Says what could not be written and where the result was kept instead; the process's exit code.
+pub(super) fn told(written: &Written, code: u8) -> u8 {
+    for problem in &written.problems {
+        remark(format_args!("launchday: {problem}"));
+    }
+    if let Some(kept) = &written.kept {
+        remark(format_args!(
+            "launchday: the result was kept in {}",
+            kept.display()
+        ));
+    }
+    written.exit_code(code)
 }
 
 pub(super) fn report(result: &Path, reports: &Reports) -> Result<u8, String> {

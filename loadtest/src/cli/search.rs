@@ -1,11 +1,11 @@
 //! `capacity` and `compare`: many runs that answer one question.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use super::{
-    What, duration, play,
+    Reports, What, duration, play,
     print::{remark, say},
     rate,
     view::View,
@@ -31,6 +31,12 @@ pub(super) struct Capacity {
     /// Length of a step.
     #[arg(long, default_value = "10s", value_parser = duration)]
     step: Duration,
+    /// The answer and every step as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The same as one HTML file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -66,10 +72,21 @@ pub(super) struct Compare {
     /// Writes the comparison as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// The measure that decides: p50, p99, service p99, answered or failed.
+    #[arg(long, default_value = "p99")]
+    measure: Measure,
+    /// The comparison as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The same as one HTML file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
     let scenario = asked.what.scenario()?;
+    let reports = reports(asked.json.as_ref(), asked.html.as_ref());
+    reports.try_places()?;
     play::stop_on_interrupt()?;
     let plan = capacity::Plan {
         start_per_second: asked.start,
@@ -77,9 +94,6 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
         seed: scenario.seed,
     };
     let mut run = |trial: &capacity::Trial| {
-        if play::stopped() {
-            return Err("interrupted".to_owned());
-        }
         let mut step = scenario.clone();
         step.seed = trial.seed;
         step.arrivals = Arrivals::Open {
@@ -98,7 +112,16 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
     for line in capacity::lines(&found) {
         say(line);
     }
-    Ok(0)
+    let written = reports.outputs().write_capacity(&found);
+    Ok(play::told(&written, found.answer.exit_code()))
+}
+
+fn reports(json: Option<&PathBuf>, html: Option<&PathBuf>) -> Reports {
+    Reports {
+        json: json.cloned(),
+        html: html.cloned(),
+        ..Reports::default()
+    }
 }
 
 fn told(results: &Results) -> &'static str {
@@ -113,9 +136,11 @@ pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
         a: asked.a.clone(),
         b: asked.b.clone(),
         rounds: asked.rounds,
-        measure: Measure::Response(0.99),
+        measure: asked.measure,
         seed: asked.seed,
     };
+    let reports = reports(asked.json.as_ref(), asked.html.as_ref());
+    reports.try_places()?;
     let comparison = if asked.a.contains("://") {
         play::stop_on_interrupt()?;
         compare::compare(&plan, &mut |trial: &compare::Trial| asked.play(trial))
@@ -125,7 +150,13 @@ pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
         let b = b.map_err(|problem| problem.to_string())?;
         compare::compare_saved(&plan, &a, &b)
     };
-    let comparison = comparison.map_err(|problem| problem.to_string())?;
+    let comparison = match comparison {
+        Ok(comparison) => comparison,
+        Err(problem) => {
+            remark(format_args!("launchday: {problem}"));
+            return Ok(problem.exit_code());
+        }
+    };
     for line in compare::lines(&comparison) {
         say(line);
     }
@@ -133,7 +164,8 @@ pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
         let text = compare::markdown(&comparison);
         file::write(path, text.as_bytes()).map_err(|problem| problem.to_string())?;
     }
-    Ok(0)
+    let written = reports.outputs().write_comparison(&comparison);
+    Ok(play::told(&written, 0))
 }
 
 impl Compare {
@@ -143,11 +175,7 @@ impl Compare {
             Side::B => (&self.b, &self.restart_b),
         };
         if let Some(command) = restart {
-            let status = Command::new("sh").args(["-c", command]).status();
-            let status = status.map_err(|error| format!("`{command}` cannot be run: {error}"))?;
-            if !status.success() {
-                return Err(format!("`{command}` ended with {status}"));
-            }
+            compare::restart(command, trial.side)?;
         }
         let what = What::of(self, url, trial.seed);
         let scenario = what.scenario()?;

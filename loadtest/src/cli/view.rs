@@ -8,10 +8,10 @@ use std::{
 
 use super::{admin_address, play::stopped};
 use crate::{
-    report::terminal::{Progress, Screen, Style, frame, line},
-    results::{Latencies, PoolSecond, Results, Second},
+    report::terminal::{Progress, Screen, Style, Watch, frame, line},
+    results::{PoolSecond, Results, Second},
     scenario::Scenario,
-    verdict::{Criterion, Metric},
+    verdict::abort,
 };
 
 /// The admin API is on the same network, and a second is soon over.
@@ -20,9 +20,8 @@ const ADMIN_TIME: Duration = Duration::from_millis(200);
 /// What is shown and watched while a run goes on.
 pub(super) struct View {
     progress: Progress,
-    response: Latencies,
-    own_lag: Latencies,
-    abort: Vec<Criterion>,
+    watch: Watch,
+    abort: abort::Watch,
     admin: Option<SocketAddr>,
     pools: Vec<(i64, PoolSecond)>,
     screen: Option<(Screen<Stderr>, Style)>,
@@ -40,13 +39,9 @@ impl View {
         };
         let terminal = !plain && io::stderr().is_terminal();
         Self {
-            progress: Progress {
-                planned_seconds: planned.as_secs_f64(),
-                ..Progress::default()
-            },
-            response: Latencies::default(),
-            own_lag: Latencies::default(),
-            abort: scenario.abort.clone(),
+            progress: Progress::default(),
+            watch: Watch::new(planned.as_secs_f64()),
+            abort: abort::Watch::new(&scenario.abort),
             admin: scenario.admin.as_deref().and_then(admin_address),
             pools: Vec::new(),
             screen: terminal.then(|| (Screen::new(io::stderr()), Style::detect())),
@@ -64,48 +59,13 @@ impl View {
 
     /// A second is over; a reason when the run must not go on.
     pub(super) fn see(&mut self, second: &Second) -> Option<String> {
-        self.take(second);
-        if let Some(admin) = self.admin
-            && let Some(pool) = ask(admin)
-        {
-            self.pools.push((second.at_seconds, pool));
-            self.progress.pool = Some(pool);
-        }
+        let mut second = second.clone();
+        second.pool = self.admin.and_then(ask).or(second.pool);
+        self.pools
+            .extend(second.pool.map(|pool| (second.at_seconds, pool)));
+        self.progress = self.watch.see(&second).clone();
         self.show();
-        self.reason_to_abort(second.at_seconds)
-    }
-
-    fn take(&mut self, second: &Second) {
-        let progress = &mut self.progress;
-        progress.at_seconds = second.at_seconds;
-        progress.offered_per_second = real(second.offered);
-        progress.answered_per_second = real(second.answered);
-        progress.in_flight = second.in_flight;
-        progress.waiting = second.waiting;
-        if second.at_seconds < 0 {
-            return; // the warm-up is in no other figure
-        }
-        let counts = &mut progress.counts;
-        counts.scheduled += second.offered;
-        counts.answered += second.answered;
-        counts.failed += second.failed;
-        counts.abandoned += second.abandoned;
-        counts.not_sent += second.not_sent;
-        self.response.merge(&second.response);
-        self.own_lag
-            .merge(&Latencies::from_values([second.own_lag_max_ns]));
-        let quantile = |quantile| self.response.quantile(quantile);
-        progress.response_ns = quantile(0.5)
-            .zip(quantile(0.9))
-            .zip(quantile(0.99))
-            .map(|((p50, p90), p99)| [p50, p90, p99]);
-        progress.own_lag_p99_ns = self.own_lag.quantile(0.99);
-        let busy = second.workers.iter().any(|worker| worker.busy_share > 0.9);
-        progress.doubt = if counts.not_sent * 1_000 > counts.scheduled {
-            Some("more than 0.1 % were not sent".to_owned())
-        } else {
-            busy.then(|| "a worker is more than 90 % busy".to_owned())
-        };
+        self.abort.see(&second)
     }
 
     fn show(&mut self) {
@@ -117,31 +77,6 @@ impl View {
             Some((screen, style)) => drop(screen.draw(&frame(&self.progress, *style))),
             None => drop(writeln!(io::stderr(), "{}", line(&self.progress))),
         }
-    }
-
-    /// An abort condition must hold from the beginning of its window on, whatever happened before.
-    fn reason_to_abort(&self, at: i64) -> Option<String> {
-        let counts = &self.progress.counts;
-        let broken = self.abort.iter().find(|criterion| {
-            let from = criterion.window.map_or(0, |window| window.from_seconds);
-            if at < from || counts.scheduled == 0 {
-                return false;
-            }
-            let share = |part: u64| real(part) / real(counts.scheduled);
-            let number = match criterion.metric {
-                Metric::Response(quantile) => {
-                    self.response.quantile(quantile).map(|ns| real(ns) / 1e9)
-                }
-                Metric::ResponseMean => self.response.mean_ns().map(|ns| ns / 1e9),
-                Metric::Failed => Some(share(counts.failed)),
-                Metric::Answered => Some(share(counts.answered)),
-                Metric::Abandoned => Some(share(counts.abandoned)),
-                Metric::AnsweredPerSecond => Some(self.progress.answered_per_second),
-                _ => None, // refused when the scenario was read
-            };
-            number.is_some_and(|number| !criterion.limit.allows(number))
-        });
-        broken.map(|criterion| format!("abort: {}", criterion.text))
     }
 
     /// Leaves the last frame where it is.
@@ -161,11 +96,6 @@ impl View {
             second.pool = told.map(|(_, pool)| *pool);
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for a view and its ratios")]
-fn real(count: u64) -> f64 {
-    count as f64
 }
 
 /// The sums over all pools of a Schleuse; none when it does not answer in time.

@@ -5,13 +5,14 @@
 
 use std::{
     io::{self, Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
+    rc::Rc,
 };
 
 use rustix::io::Errno;
 use rustls::{ClientConnection, HandshakeKind};
 
-use super::{answer::Reader, socket::reason_of};
+use super::{answer::Reader, http2::Session, socket::reason_of, socket_io::SocketIo};
 use crate::{results::Reason, workload::Tls};
 
 /// What uploads consist of.
@@ -26,6 +27,8 @@ pub(crate) enum Stage {
     Idle,
     /// Serving the citizen at this place.
     Busy(u32),
+    /// HTTP/2, for as many at once as the peer allows.
+    Multiplexed,
 }
 
 /// What came of reading.
@@ -42,7 +45,7 @@ pub(crate) enum Arrived {
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: OwnedFd,
+    socket: Rc<OwnedFd>,
     /// Tells it from others that had the same place in the table.
     pub(crate) generation: u32,
     pub(crate) stage: Stage,
@@ -51,6 +54,11 @@ pub(crate) struct Connection {
     pub(crate) reader: Reader,
     /// Requests it was used for.
     pub(crate) used: u64,
+    /// Whether the TLS handshake was resumed; none without TLS, or before its end.
+    pub(crate) resumed: Option<bool>,
+    /// Whether an HTTP/2 connection is among those to choose from.
+    pub(crate) is_listed: bool,
+    pub(crate) session: Option<Box<Session>>,
     tls: Option<Box<ClientConnection>>,
     /// What the kernel did not take yet, from `out_from` on.
     out: Vec<u8>,
@@ -92,12 +100,15 @@ impl Connection {
             }
         };
         Ok(Self {
-            socket,
+            socket: Rc::new(socket),
             generation,
             stage: Stage::Opening,
             owner,
             reader: Reader::default(),
             used: 0,
+            resumed: None,
+            is_listed: false,
+            session: None,
             tls,
             out: Vec::new(),
             out_from: 0,
@@ -132,13 +143,37 @@ impl Connection {
             });
         }
         self.write_records().map_err(|_| Reason::Tls)?;
-        Ok(self.tls.as_ref().is_some_and(|tls| !tls.is_handshaking()))
+        let Some(tls) = self.tls.as_ref().filter(|tls| !tls.is_handshaking()) else {
+            return Ok(false);
+        };
+        self.resumed = tls
+            .handshake_kind()
+            .map(|kind| kind == HandshakeKind::Resumed);
+        Ok(true)
     }
 
-    /// Whether the handshake was resumed; none without TLS.
-    pub(crate) fn is_resumed(&self) -> Option<bool> {
-        let kind = self.tls.as_ref()?.handshake_kind()?;
-        Some(kind == HandshakeKind::Resumed)
+    /// Speaks HTTP/2 from here on, on a connection that is ready for bytes.
+    pub(crate) fn begin_session(&mut self) -> Result<(), Reason> {
+        let tls = self.tls.take();
+        // Without TLS it is prior knowledge; with it, the peer had to agree (ALPN).
+        if tls
+            .as_ref()
+            .is_some_and(|tls| tls.alpn_protocol() != Some(b"h2"))
+        {
+            return Err(Reason::Tls);
+        }
+        let io = SocketIo::new(Rc::clone(&self.socket), tls);
+        self.session = Some(Box::new(Session::new(io)));
+        Ok(())
+    }
+
+    /// Whether a request may be sent on it now.
+    pub(crate) fn is_free(&self) -> bool {
+        match (self.stage, &self.session) {
+            (Stage::Idle, _) => true,
+            (Stage::Multiplexed, Some(session)) => session.has_room(),
+            _ => false,
+        }
     }
 
     /// Begins a request; the answer to a HEAD has no body.
@@ -304,12 +339,19 @@ fn decrypt(
     Ok(complete)
 }
 
-struct Socket<'a>(&'a OwnedFd);
+/// Reads and writes without waiting.
+pub(crate) struct Socket<'a>(pub(crate) &'a OwnedFd);
+
+impl Read for Socket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(self.0, buffer)?)
+    }
+}
 
 impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let flags = rustix::net::SendFlags::NOSIGNAL;
-        Ok(rustix::net::send(self.0.as_fd(), bytes, flags)?)
+        Ok(rustix::net::send(self.0, bytes, flags)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -9,11 +9,13 @@
 //! | here | the loop, arrivals, timers, seconds |
 //! | [`requests`] | a citizen's request from its plan to its end |
 //! | [`connections`] | opening, choosing, reading, giving back |
+//! | [`multiplexed`] | the same over HTTP/2 |
 //! | [`carried`] | cookies and redirects |
 //! | [`pace`] | whether to wake for each event |
 
 mod carried;
 mod connections;
+mod multiplexed;
 mod pace;
 mod requests;
 
@@ -32,7 +34,8 @@ use slab::Slab;
 
 use self::{carried::Carried, pace::Pace};
 use super::{
-    Settings, connection::Connection, connection::Scratch, processor::Processor, sources::Sources,
+    Settings, connection::Connection, connection::Scratch, http2::Outcome, processor::Processor,
+    sources::Sources,
 };
 use crate::{
     citizen::{Citizen, Fate, JourneyEnd},
@@ -110,6 +113,9 @@ pub(super) struct Worker<'w> {
     generation: u32,
     /// Citizens without a connection, with their tickets; some may have left.
     queue: VecDeque<(u32, u32)>,
+    /// HTTP/2 connections with something to write, with their generation.
+    touched: Vec<(u32, u32)>,
+    ended: Vec<(u32, Outcome)>,
     waiting: u64,
     sources: Sources,
     scratch: Scratch,
@@ -166,6 +172,8 @@ impl<'w> Worker<'w> {
             began: VecDeque::new(),
             generation: 0,
             queue: VecDeque::new(),
+            touched: Vec::new(),
+            ended: Vec::new(),
             waiting: 0,
             sources: Sources::new(&workload.target.addresses, &settings.sources, number),
             scratch: Scratch::default(),
@@ -223,6 +231,7 @@ impl<'w> Worker<'w> {
         self.fire(now);
         self.take_arrivals(now);
         self.end_slow_openings(now);
+        self.flush_sessions();
         let now = self.clock.now();
         let gathers = matches!(self.coming, Coming::Open(_)) && self.pace.should_gather(now);
         let sleep = if gathers {
@@ -255,6 +264,7 @@ impl<'w> Worker<'w> {
                 self.take_arrivals(now);
             }
         }
+        self.flush_sessions();
     }
 
     /// When something is to be done next, whether or not the target says anything.

@@ -7,10 +7,12 @@
 mod live;
 mod style;
 mod summary;
+mod watch;
 
 pub use live::{Progress, frame, line};
 pub use style::{Screen, Style};
 pub use summary::summary;
+pub use watch::Watch;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Text to scenario: every section in turn, and what must fit together.
 
 mod journeys;
+mod whole;
 
 use std::{
     fs,
@@ -50,7 +51,7 @@ fn scenario(path: &Path, text: &str, root: &Node<'_>, report: &mut Report) -> Sc
     let arrivals = arrivals.and_then(|node| arrivals_of(node, directory, report));
     let thresholds = criteria(&top, "thresholds", report);
     let name = path.file_stem().unwrap_or(path.as_os_str());
-    Scenario {
+    let scenario = Scenario {
         name: name.to_string_lossy().into_owned(),
         sha256: hexadecimal(digest(&SHA256, text.as_bytes()).as_ref()),
         target: target.unwrap_or_default(),
@@ -72,7 +73,9 @@ fn scenario(path: &Path, text: &str, root: &Node<'_>, report: &mut Report) -> Sc
         seed: top.integer("seed", u64::MAX, report).unwrap_or(1),
         admin: top.text("admin", report).map(str::to_owned),
         scale: 1.0,
-    }
+    };
+    whole::check(&top, &scenario, report);
+    scenario
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -288,6 +291,15 @@ fn duration(
     report: &mut Report,
 ) -> Option<Duration> {
     let written = if over.is_some() {
+        if let Some(node) = section.node("duration") {
+            let wrong = "the rate says how long; it stands in `duration` as well";
+            report.wrong(
+                node.place,
+                section.path("duration"),
+                wrong,
+                "keep one of them",
+            );
+        }
         over
     } else {
         section.required("duration", report)?;
@@ -301,7 +313,7 @@ fn duration(
     sensible
 }
 
-/// A file of counts: the last column of each line, lines that begin with no number aside.
+/// A file of counts: the last column of each line; the first may name the columns.
 fn recorded(
     section: &Section<'_, '_>,
     directory: &Path,
@@ -319,8 +331,18 @@ fn recorded(
             )
         })?;
         let count = |line: &str| line.rsplit([',', ';', '\t']).next()?.trim().parse().ok();
-        let phases = text.lines().filter_map(count);
-        let phases: Vec<Phase> = phases.map(|count| Phase::count(count, interval)).collect();
+        let mut phases = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            match count(line) {
+                Some(count) => phases.push(Phase::count(count, interval)),
+                None if number == 0 || line.trim().is_empty() => {} // the names of the columns
+                None => {
+                    let (path, line) = (path.display(), quoted(line));
+                    let wrong = format!("{path}:{}: {line} ends in no whole number", number + 1);
+                    return Err(Fault::new(wrong, "write one count of arrivals a line"));
+                }
+            }
+        }
         if phases.is_empty() {
             let wrong = format!("{} has no line that ends in a whole number", path.display());
             return Err(Fault::new(wrong, "write one count of arrivals a line"));

@@ -61,6 +61,19 @@ impl<'n, 't> Section<'n, 't> {
         }
     }
 
+    /// Where to point at for `key`: at its value, or at the section that lacks it.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        self.node(key).map_or(self.place, |node| node.place)
+    }
+
+    /// Where the items of a list stand, in its order.
+    pub(super) fn places_of_items(&self, key: &str) -> Vec<Place> {
+        match self.node(key).map(|node| &node.value) {
+            Some(Value::Sequence(items)) => items.iter().map(|item| item.place).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn node(&self, key: &str) -> Option<&'n Node<'t>> {
         let found = self.found.iter().find(|(name, _)| *name == key);
         found.map(|(_, node)| *node)

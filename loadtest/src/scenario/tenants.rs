@@ -1,7 +1,7 @@
 //! Whose citizens they are: all Kommunen of a register by population, or the names of a file with weights; one of them may
 //! ask for more than its share.
 
-use std::{fs, path::Path};
+use std::{collections::HashSet, fs, path::Path};
 
 use schleuse_config::{
     load_register,
@@ -125,6 +125,7 @@ fn weights(path: &Path) -> Result<Vec<Tenant>, Fault> {
         )
     })?;
     let mut tenants = Vec::new();
+    let mut keys = HashSet::new();
     for (number, line) in text.lines().enumerate().skip(1) {
         let line = line.trim();
         if line.is_empty() {
@@ -147,6 +148,19 @@ fn weights(path: &Path) -> Result<Vec<Tenant>, Fault> {
                 "write TENANT,WEIGHT below a line with these names",
             ));
         };
+        let refused = if !is_sendable(key) {
+            let remedy = "use letters, digits, `-`, `.`, `_` and `~`";
+            Some(("cannot stand in a request", remedy))
+        } else if keys.insert(key) {
+            None
+        } else {
+            Some(("stands twice", "remove one of them"))
+        };
+        if let Some((why, remedy)) = refused {
+            let (path, key) = (path.display(), quoted(key));
+            let wrong = format!("{path}:{}: {key} {why}", number + 1);
+            return Err(Fault::new(wrong, remedy));
+        }
         tenants.push(Tenant {
             key: key.to_owned(),
             name: key.to_owned(),
@@ -163,7 +177,17 @@ fn weights(path: &Path) -> Result<Vec<Tenant>, Fault> {
             "write TENANT,WEIGHT below a line with these names",
         ));
     }
+    if tenants.iter().all(|tenant: &Tenant| tenant.weight <= 0.0) {
+        let wrong = format!("{} gives nobody a weight above 0", path.display());
+        return Err(Fault::new(wrong, "raise one of the weights"));
+    }
     Ok(tenants)
+}
+
+/// It goes into request lines and field values as it is.
+fn is_sendable(key: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !key.is_empty() && key.bytes().all(plain)
 }
 
 /// The Länder by the first two digits of the ARS.

@@ -68,12 +68,9 @@ impl Metric {
         )
     }
 
-    /// Whether it can be told for a part of the run only; a second holds no statuses, reasons or tenants.
+    /// Whether it can be told for a part of the run only; a second holds no reasons, tenants or times from the send.
     pub const fn allows_window(self) -> bool {
-        matches!(
-            self,
-            Self::Response(_) | Self::ResponseMean | Self::AnsweredPerSecond
-        )
+        !matches!(self, Self::Service(_) | Self::Reason(_) | Self::Jain)
     }
 
     /// Whether it can be told for one size class.

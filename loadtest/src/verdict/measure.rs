@@ -107,7 +107,23 @@ fn measure(results: &Results, criterion: &Criterion) -> Measured {
     }
 }
 
+/// In a window the requests that ended in it, and those that never did whenever it reaches the end.
 fn counts_of(results: &Results, criterion: &Criterion) -> Counts {
+    if let Some(window) = criterion.window {
+        let mut counts = Counts::default();
+        for second in &results.seconds {
+            if window.contains(second.at_seconds) {
+                counts.answered += second.answered;
+                counts.failed += second.failed;
+                counts.abandoned += second.abandoned;
+            }
+        }
+        if window.to_seconds.is_none() {
+            counts.unanswered = results.counts.unanswered;
+        }
+        counts.scheduled = counts.ended();
+        return counts;
+    }
     let Some(class) = criterion.class else {
         return results.counts;
     };

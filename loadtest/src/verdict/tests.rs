@@ -56,6 +56,35 @@ fn a_dead_target_fails_although_no_threshold_was_named() {
 }
 
 #[test]
+fn a_dead_target_fails_and_says_so_however_late_the_generator_was() {
+    let mut dead = play(3, 500, &TENANTS, |_, _| Fate::Fails(Reason::ConnectRefused));
+    dead.workers[0].run_delay_ns = dead.workers[0].wall_ns;
+    let (outcome, results) = judged(dead.clone(), &[]);
+    assert_eq!(outcome, Outcome::Failed);
+    let findings = results.verdict.unwrap().findings;
+    assert_eq!(
+        findings[0].remedy,
+        "start the target, or correct address and port"
+    );
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.what.contains("no core"))
+    );
+
+    dead.reasons[0].reason = Reason::LocalPort;
+    assert_eq!(judged(dead, &[]).0, Outcome::Invalid);
+}
+
+#[test]
+fn a_busy_moment_of_the_drain_is_no_busy_second() {
+    let mut run = play(10, 500, &TENANTS, fast);
+    run.duration_seconds = 9.0;
+    run.seconds[9].workers[0].busy_share = 1.0;
+    assert_eq!(judged(run, &[p99_below(0.5)]).0, Outcome::Passed);
+}
+
+#[test]
 fn a_target_that_dies_late_fails_and_its_p99_is_a_bound() {
     let results = play(30, 1_000, &TENANTS, |_, plan| {
         if plan < 20 * SECOND_NS {
@@ -208,6 +237,26 @@ fn a_class_or_a_window_without_data_does_not_hold() {
         assert_eq!(outcome, Outcome::Failed);
         assert!(results.thresholds[0].why.starts_with("no data"));
     }
+}
+
+#[test]
+fn a_share_in_a_window_is_of_the_requests_that_ended_in_it() {
+    let run = play(10, 100, &TENANTS, |_, plan| {
+        if plan < 5 * SECOND_NS {
+            Fate::Fails(Reason::Status503)
+        } else {
+            Fate::After(MS)
+        }
+    });
+    let after = |from_seconds| Criterion {
+        window: Some(Window {
+            from_seconds,
+            to_seconds: None,
+        }),
+        ..criterion("failed < 1%", Metric::Failed, Limit::Below(0.01))
+    };
+    assert_eq!(judged(run.clone(), &[after(5)]).0, Outcome::Passed);
+    assert_eq!(judged(run, &[after(4)]).0, Outcome::Failed);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use crate::{
     report::quantity,
-    results::{Blame, Ending, Finding, Reason, Results, Struck, counts::ratio},
+    results::{Blame, Ending, Finding, Reason, Results, Second, Struck, counts::ratio},
     statistics::percentile::{SHOWN, Sample, is_shown},
 };
 
@@ -183,7 +183,7 @@ fn busy(results: &Results) -> Option<Finding> {
             let shares = results
                 .seconds
                 .iter()
-                .filter(|second| second.at_seconds >= 0)
+                .filter(|second| is_of_schedule(results, second))
                 .filter_map(|second| second.workers.get(worker));
             let (mut busy, mut seconds) = (0_u64, 0_u64);
             for share in shares {
@@ -202,6 +202,12 @@ fn busy(results: &Results) -> Option<Finding> {
         ),
         remedy: "add workers (--workers), lower the rate, or use several machines".to_owned(),
     })
+}
+
+/// Whether the second lies in the schedule: those of the drain may be a few milliseconds long and all of them work.
+#[expect(clippy::cast_precision_loss, reason = "seconds of a run")]
+fn is_of_schedule(results: &Results, second: &Second) -> bool {
+    second.at_seconds >= 0 && (second.at_seconds as f64) < results.duration_seconds
 }
 
 /// The worker that waited longest for a core, if that was too long.

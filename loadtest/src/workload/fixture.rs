@@ -45,6 +45,7 @@ pub(crate) fn workload(paths: &[&str]) -> Workload {
             authority: "target.example".to_owned(),
             addresses: Vec::new(),
             tls: None,
+            http2: false,
             lookups: 0,
         },
         limits: Limits {

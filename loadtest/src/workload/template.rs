@@ -3,6 +3,9 @@
 //! The holes are `{tenant.ars}` (or `{tenant}`) and `{citizen}`; every other brace is itself, so that JSON needs no
 //! escaping. Three copies of a few bytes cost less than fetching one of 10,751 ready-made heads from memory.
 
+use bytes::Bytes;
+use http::Request;
+
 /// What follows the head.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Body {
@@ -44,6 +47,10 @@ pub struct Template {
     path: Vec<Piece>,
     /// From the space after the path to the last own field.
     fields: Vec<Piece>,
+    /// The same by name, without `Host`, for HTTP/2.
+    named: Vec<(String, Vec<Piece>)>,
+    /// What stands in `Host`.
+    authority: Vec<Piece>,
     text: Vec<Piece>,
     filler: u64,
     has_body: bool,
@@ -58,33 +65,38 @@ impl Template {
         fields: &[(String, String)],
         body: &Body,
     ) -> Self {
-        let has = |name: &str| fields.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-        let mut head = String::from(" HTTP/1.1\r\n");
-        let mut line = |name: &str, value: &str| {
-            head.push_str(name);
-            head.push_str(": ");
-            head.push_str(value);
-            head.push_str("\r\n");
+        let own = |name: &str| {
+            fields
+                .iter()
+                .find(|(own, _)| own.eq_ignore_ascii_case(name))
         };
-        if !has("host") {
-            line("Host", authority);
+        let authority = own("host").map_or(authority, |(_, value)| value);
+        let mut named: Vec<(&str, &str)> = Vec::new();
+        if own("user-agent").is_none() {
+            let agent = concat!("launchday/", env!("CARGO_PKG_VERSION"));
+            named.push(("User-Agent", agent));
         }
-        if !has("user-agent") {
-            line(
-                "User-Agent",
-                concat!("launchday/", env!("CARGO_PKG_VERSION")),
-            );
+        if own("accept").is_none() {
+            named.push(("Accept", "*/*"));
         }
-        if !has("accept") {
-            line("Accept", "*/*");
-        }
-        for (name, value) in fields {
-            line(name, value);
-        }
+        let others = fields
+            .iter()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+        named.extend(others.map(|(name, value)| (name.as_str(), value.as_str())));
+        let head = std::iter::once(&("Host", authority))
+            .chain(&named)
+            .fold(String::from(" HTTP/1.1\r\n"), |head, (name, value)| {
+                head + name + ": " + value + "\r\n"
+            });
         Self {
             method: method.as_bytes().into(),
             path: pieces(path),
             fields: pieces(&head),
+            named: named
+                .iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), pieces(value)))
+                .collect(),
+            authority: pieces(authority),
             text: match body {
                 Body::Text(text) => pieces(text),
                 Body::None | Body::Size(_) => Vec::new(),
@@ -111,6 +123,48 @@ impl Template {
     /// Whether the answer has no body, whatever its head says.
     pub fn is_head(&self) -> bool {
         &*self.method == b"HEAD"
+    }
+
+    /// The request for HTTP/2 to `url` (scheme and authority): head, text of the body, and its length with the filler. None
+    /// if tenant or path are nothing that a request may hold.
+    pub fn streamed(
+        &self,
+        filling: &Filling<'_>,
+        url: &str,
+    ) -> Option<(Request<()>, Bytes, Written)> {
+        let redirected = !filling.redirect.is_empty();
+        let plain = redirected && !filling.keeps_method;
+        let scheme = url.split("://").next().unwrap_or_default();
+        let mut uri = Vec::from(scheme);
+        uri.extend_from_slice(b"://");
+        fill(&self.authority, filling, &mut uri);
+        if redirected {
+            uri.extend_from_slice(filling.redirect);
+        } else {
+            fill(&self.path, filling, &mut uri);
+        }
+        let method = if plain && !self.is_head() {
+            b"GET"
+        } else {
+            &*self.method
+        };
+        let mut request = Request::builder().method(method).uri(uri.as_slice());
+        for (name, value) in &self.named {
+            request = request.header(name, filled(value, filling));
+        }
+        if !filling.cookies.is_empty() {
+            request = request.header("cookie", filling.cookies);
+        }
+        if plain || !self.has_body {
+            return Some((request.body(()).ok()?, Bytes::new(), Written::default()));
+        }
+        let text = filled(&self.text, filling);
+        let written = Written {
+            text: text.len() as u64,
+            filler: self.filler,
+        };
+        request = request.header("content-length", written.body());
+        Some((request.body(()).ok()?, text.into(), written))
     }
 
     /// Writes the request for HTTP/1.1 behind what `out` holds, all but the filler of an upload.
@@ -193,6 +247,12 @@ fn pieces(text: &str) -> Vec<Piece> {
         pieces.push(piece.clone());
         rest = after.get(length..).unwrap_or_default();
     }
+}
+
+fn filled(pieces: &[Piece], filling: &Filling<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    fill(pieces, filling, &mut out);
+    out
 }
 
 fn fill(pieces: &[Piece], filling: &Filling<'_>, out: &mut Vec<u8>) {
@@ -301,6 +361,25 @@ mod tests {
     }
 
     #[test]
+    fn the_request_is_the_same_over_http2() {
+        let filling = Filling {
+            tenant: b"064120000000",
+            citizen: 17,
+            cookies: b"s=1",
+            ..Filling::default()
+        };
+        let (request, text, body) = form().streamed(&filling, "https://a.example").unwrap();
+        assert_eq!(request.method(), "POST");
+        assert_eq!(request.uri(), "https://a.example/064120000000/antrag");
+        assert_eq!(request.headers()["content-type"], "text/plain; c=17");
+        assert_eq!(request.headers()["cookie"], "s=1");
+        assert_eq!(
+            (&text[..], body.body()),
+            (&b"{\"ars\": \"064120000000\"}"[..], 23)
+        );
+    }
+
+    #[test]
     fn own_fields_replace_the_usual_ones_and_cookies_come_last() {
         let fields = [("host".to_owned(), "b".to_owned())];
         let get = Template::new("GET", "/", "a", &fields, &Body::None);
@@ -309,7 +388,13 @@ mod tests {
             ..Filling::default()
         };
         let (text, _) = written(&get, &filling);
-        assert_eq!(text.matches("ost: ").count(), 1, "{text}");
-        assert!(text.ends_with("host: b\r\nCookie: s=1\r\n\r\n"), "{text}");
+        assert!(
+            text.contains("\r\nHost: b\r\n") && !text.contains("Host: a"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("Accept: */*\r\nCookie: s=1\r\n\r\n"),
+            "{text}"
+        );
     }
 }

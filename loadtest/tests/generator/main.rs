@@ -3,6 +3,8 @@
 
 mod counts;
 mod honesty;
+mod ports;
+mod secure;
 mod target;
 
 use std::{net::SocketAddr, sync::atomic::AtomicBool, time::Duration};
@@ -34,6 +36,7 @@ fn workload(address: SocketAddr, rate: f64, seconds: f64) -> Workload {
             authority,
             addresses: vec![address],
             tls: None,
+            http2: false,
             lookups: 0,
         },
         limits: Limits {

@@ -43,9 +43,17 @@ use demand::Demand;
 use endpoints::Endpoints;
 pub use event::{
     Admission, Arrival, Failure, Grant, Leave, Outcome, PoolTotals, Refused, Retry, Slot, Stream,
-    Waiting,
+    Terms, Waiting,
 };
 pub use policy::PoolPolicy;
+
+/// This process's part of a number in flight.
+fn share_of(policy: &PoolPolicy, limit: u32) -> u32 {
+    match limit {
+        u32::MAX => u32::MAX,
+        limit => policy.share.of(limit).max(1),
+    }
+}
 
 /// One pool: its endpoints, their seats, who waits for them, and the retry budget. `R` is how a tenant's used rate is
 /// reached, which is not the pool's.
@@ -91,6 +99,23 @@ impl<R: SharedRate> PoolState<R> {
         self.endpoints.replace(policy, addresses, now);
         self.queue.set_fair_by(policy.queue.fair_by, now);
         self.follow_endpoints(policy, now);
+    }
+
+    /// What a flow's waiting requests go by from now on; to be called for every flow after a reload, and to be followed by
+    /// dispatching. Without it they would wait by the old terms until the next request of their flow comes.
+    pub fn set_terms(
+        &mut self,
+        policy: &PoolPolicy,
+        flow: FlowKey,
+        terms: Terms<R>,
+        now: Timestamp,
+    ) {
+        let in_flight_max = share_of(policy, terms.in_flight_max);
+        let rate = terms
+            .rate
+            .map(|(quota, rate)| (quota.share(policy.share), rate));
+        self.queue
+            .set_terms(flow, terms.inhabitants, in_flight_max, rate, now);
     }
 
     /// Gives a free seat to the one whose turn it is; none: nobody is left who could have one.

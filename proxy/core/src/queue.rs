@@ -68,6 +68,8 @@ pub(crate) struct FairQueue<R> {
     load: Load,
     /// Places held, by flow and client network.
     clients: FxHashMap<(u32, u64), u32>,
+    /// Places held, by client network.
+    networks: FxHashMap<u64, u32>,
     /// Those who wait, by the endpoint of their session.
     sessions: FxHashMap<EndpointId, List>,
     /// The next arrival's number.
@@ -90,6 +92,7 @@ impl<R> Default for FairQueue<R> {
             running: Running::default(),
             load: Load::default(),
             clients: FxHashMap::default(),
+            networks: FxHashMap::default(),
             sessions: FxHashMap::default(),
             sequence: 0,
             service_time: ServiceTime::default(),
@@ -131,6 +134,28 @@ impl<R: SharedRate> FairQueue<R> {
         self.arrived(key, inhabitants, limit.unwrap_or(u32::MAX), now)
     }
 
+    /// New terms for a flow and those of it who wait; nothing for one that is not remembered.
+    pub(crate) fn set_terms(
+        &mut self,
+        key: FlowKey,
+        inhabitants: u64,
+        in_flight_max: u32,
+        rate: Option<(Quota, R)>,
+        now: Timestamp,
+    ) {
+        let Some(index) = self.flows.index(key) else {
+            return;
+        };
+        let fair_by = self.fair_by;
+        self.change(index, |flow| {
+            flow.inhabitants = inhabitants;
+            flow.weight = fair_by.weight(inhabitants);
+            flow.in_flight_max = in_flight_max;
+            flow.rate = rate.filter(|_| flow.waiting > 0);
+        });
+        self.settle(index, now);
+    }
+
     /// Whether a request of this flow may go before all who wait: nobody of its own does, and it has fewer in flight
     /// than it may.
     pub(crate) fn unhindered(&self, index: u32) -> bool {
@@ -168,6 +193,7 @@ impl<R: SharedRate> FairQueue<R> {
             self.tickets.append(Line::Session, line, index);
         }
         *self.clients.entry((flow, client)).or_default() += 1;
+        *self.networks.entry(client).or_default() += 1;
         self.change(flow, |flow| {
             *flow.list_mut(class) = list;
             flow.waiting += 1;
@@ -285,6 +311,16 @@ impl<R: SharedRate> FairQueue<R> {
     }
 }
 
+/// One place fewer under this key.
+fn give_back<K: std::hash::Hash + Eq>(held: &mut FxHashMap<K, u32>, key: K) {
+    if let std::collections::hash_map::Entry::Occupied(mut places) = held.entry(key) {
+        *places.get_mut() -= 1;
+        if *places.get() == 0 {
+            places.remove();
+        }
+    }
+}
+
 /// Where a flow stands among those that are ready.
 fn key<R: SharedRate>(
     fair_by: FairBy,
@@ -310,6 +346,18 @@ impl<R: SharedRate> FairQueue<R> {
         self.load.replace(before, Load::of(flow));
     }
 
+    /// Where a flow begins that becomes backlogged or eligible: at V, but not behind those who wait already.
+    ///
+    /// A charge that turns out far too high (requests that hung, and are answered at once now) takes V along and is given
+    /// back to its own flow alone. Whoever began at V then would wait until that flow has used all of it up. The least F of
+    /// those who are ready is no credit for idleness: it is what the one has who is served next anyway.
+    fn start(&self) -> Virtual {
+        match self.ready.first() {
+            Some(((least, _), _)) if self.fair_by != FairBy::None => least.min(self.virtual_time),
+            _ => self.virtual_time,
+        }
+    }
+
     /// Puts a flow where it belongs after anything that may have changed that.
     fn settle(&mut self, index: u32, now: Timestamp) {
         let Some(flow) = self.flows.get(index) else {
@@ -317,11 +365,11 @@ impl<R: SharedRate> FairQueue<R> {
         };
         let (old, new) = (flow.standing, flow.standing_at(now));
         if old != new {
-            let virtual_time = self.virtual_time;
+            let start = self.start();
             self.change(index, |flow| {
                 flow.standing = new;
                 match new {
-                    Standing::Ready => flow.finish = flow.finish.max(virtual_time),
+                    Standing::Ready => flow.finish = flow.finish.max(start),
                     Standing::Idle => flow.rate = None,
                     Standing::Limited | Standing::Rated(_) => {}
                 }
@@ -353,12 +401,8 @@ impl<R: SharedRate> FairQueue<R> {
         waiter.linked = false;
         let (flow, class, work, bytes) = (waiter.flow, waiter.class, waiter.work, waiter.bytes);
         let (client, preferred) = ((flow, waiter.client), waiter.preferred);
-        if let Some(places) = self.clients.get_mut(&client) {
-            *places -= 1;
-            if *places == 0 {
-                self.clients.remove(&client);
-            }
-        }
+        give_back(&mut self.clients, client);
+        give_back(&mut self.networks, client.1);
         if let Some(session) = preferred
             && let Some(line) = self.sessions.get_mut(&session)
         {

@@ -108,6 +108,15 @@ impl BodyDecoder {
         }
     }
 
+    /// Bytes that are still to be handed out, where that is known: of a `Content-Length`.
+    pub fn left(&self) -> Option<u64> {
+        match self.kind {
+            Kind::Length(left) => Some(left),
+            Kind::Ended => Some(0),
+            Kind::Chunked(_) | Kind::UntilClose | Kind::Failed(_) => None,
+        }
+    }
+
     /// The trailers that may go on, once the body ended; names and values are checked.
     pub fn trailers(&self) -> &[Trailer] {
         match &self.kind {

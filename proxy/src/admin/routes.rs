@@ -20,6 +20,7 @@ pub(super) enum Resource {
     EndpointMode,
     Signals,
     Signal,
+    Launches,
 }
 
 /// One method of one path.
@@ -98,6 +99,7 @@ pub(super) const ROUTES: &[Route] = &[
         Resource::EndpointMode,
         &[200, 400, 404],
     ),
+    get("/api/v1/launches", Resource::Launches, &[200]),
     get("/api/v1/signals", Resource::Signals, &[200]),
     get("/api/v1/signals/{pool}", Resource::Signal, &[200, 404, 503]),
 ];

@@ -98,6 +98,7 @@ async fn every_route_answers_with_the_statuses_of_the_table_and_no_other() {
         ("POST", "/api/v1/pools/a/endpoints/10.0.0.1/drain", 400),
         ("POST", "/api/v1/pools/a/endpoints/10.0.0.9:80/drain", 404),
         ("POST", "/api/v1/pools/a/endpoints/10.0.0.1:80/away", 404),
+        ("GET", "/api/v1/launches", 200),
         ("GET", "/api/v1/signals", 200),
         ("GET", "/api/v1/signals/a", 503),
         ("GET", "/api/v1/signals/c", 404),

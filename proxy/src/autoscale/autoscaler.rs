@@ -6,14 +6,15 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use schleuse_config::Pool as PoolConfig;
+use schleuse_config::{Pool as PoolConfig, PoolPlan};
 use schleuse_core::{
     Timestamp,
-    scale::{order, reason::Reason},
+    scale::{order, policy::ScalePolicy, reason::Reason},
 };
 use tokio::task::yield_now;
 
 use super::{
+    launches::{LaunchStatus, Launches},
     learnt_store::LearntStore,
     record::Record,
     scaled::{Decided, ScaledPool},
@@ -55,6 +56,7 @@ pub(super) struct Autoscaler {
 /// A pool and what was last done about it.
 struct Entry {
     scaled: ScaledPool,
+    launches: Launches,
     /// The number of who carried out the last order; none: nobody was there to.
     ordered: Option<u64>,
     logged_at: Option<Timestamp>,
@@ -92,7 +94,7 @@ impl Autoscaler {
         let mut due = Vec::new();
         for (index, (pool, config)) in live.pools.iter().zip(&live.snapshot.pools).enumerate() {
             let may_rest = !(self.ticks + index).is_multiple_of(RESTING_TICKS);
-            due.extend(self.look_at(pool, config, may_rest));
+            due.extend(self.look_at((pool, config), live.snapshot.plan(index), may_rest));
             if index % POOLS_PER_TURN == POOLS_PER_TURN - 1 {
                 yield_now().await;
                 self.look_at_woken();
@@ -111,9 +113,9 @@ impl Autoscaler {
         }
         let live = self.edge.live();
         let mut due = Vec::new();
-        for (pool, config) in live.pools.iter().zip(&live.snapshot.pools) {
+        for (index, (pool, config)) in live.pools.iter().zip(&live.snapshot.pools).enumerate() {
             if woken.iter().any(|name| **name == *pool.name()) {
-                due.extend(self.look_at(pool, config, false));
+                due.extend(self.look_at((pool, config), live.snapshot.plan(index), false));
             }
         }
         order_all(due);
@@ -132,13 +134,21 @@ impl Autoscaler {
             self.edge.autoscale.hide(&name);
             self.learnt.keep(&name, entry.scaled.learnt());
         }
-        for entry in self.pools.values_mut() {
+        for (name, entry) in &mut self.pools {
             entry.scaled.stop_resting();
+            // What an earlier plan has asked for binds no later one.
+            entry.launches = Launches::default();
+            self.edge.autoscale.show_launches(name, None);
         }
     }
 
     /// Decides about one pool; the order that follows.
-    fn look_at(&mut self, pool: &Arc<Pool>, config: &PoolConfig, may_rest: bool) -> Option<Due> {
+    fn look_at(
+        &mut self,
+        (pool, config): (&Arc<Pool>, &PoolConfig),
+        plan: Option<&PoolPlan>,
+        may_rest: bool,
+    ) -> Option<Due> {
         let policy = &config.scale.as_ref()?.policy;
         let now = clock::now();
         let sample = pool.sample(now);
@@ -153,11 +163,19 @@ impl Autoscaler {
         let offered = self.edge.sources.provisioner(pool.name());
         let number = offered.as_ref().map(|offered| offered.number);
         let is_served = entry.ordered == number;
-        if may_rest && is_served && entry.scaled.rests(&sample) {
+        let planned = plan.map(|plan| entry.plan(pool.name(), plan, policy, sample.ready()));
+        let asked = planned
+            .as_ref()
+            .map(|status| status.need)
+            .unwrap_or_default();
+        if plan.is_some() {
+            self.edge.autoscale.show_launches(pool.name(), planned);
+        }
+        if may_rest && !asked.in_window && is_served && entry.scaled.rests(&sample) {
             return None;
         }
         let is_first = entry.logged_at.is_none();
-        let decided = entry.scaled.decide(policy, sample, 0, now);
+        let decided = entry.scaled.decide(policy, sample, asked.replicas, now);
         self.edge.signals.publish(pool.name(), decided.signal, now);
         self.has_started |= decided.has_started;
         let record = Record::new(policy, &decided.evidence, &decided.decision);
@@ -207,9 +225,26 @@ impl Entry {
     fn new(scaled: ScaledPool) -> Self {
         Self {
             scaled,
+            launches: Launches::default(),
             ordered: None,
             logged_at: None,
         }
+    }
+
+    /// What the launches ask for now; an event when whether they hold has changed.
+    fn plan(
+        &mut self,
+        pool: &str,
+        plan: &PoolPlan,
+        policy: &ScalePolicy,
+        ready: u32,
+    ) -> LaunchStatus {
+        let learnt = self.scaled.learnt();
+        let status = self
+            .launches
+            .look(plan, policy, learnt, ready, clock::wall());
+        self.launches.judge(pool, &status.verified);
+        status
     }
 
     fn log(&mut self, pool: &str, decided: &Decided, record: &Record, now: Timestamp) {

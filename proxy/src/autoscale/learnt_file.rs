@@ -25,7 +25,7 @@ const NAME: &str = "learnt.json";
 const POOLS_MAX: usize = 20_000;
 
 /// Values by the pool's name. Those of pools that the config has no longer stay: it may have them again.
-pub(super) type Pools = BTreeMap<String, Learnt>;
+pub(crate) type Pools = BTreeMap<String, Learnt>;
 
 /// See the head of this file.
 #[derive(Debug, Clone)]
@@ -77,6 +77,20 @@ impl LearntFile {
                 Pools::new()
             }
         }
+    }
+
+    /// What stands there, for somebody to whom the file does not belong: it stays as it is, whatever is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read or understood. That there is none is no error.
+    pub(super) fn peek(&self) -> Result<Pools, String> {
+        match fs::read(&self.path) {
+            Ok(text) => parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Pools::new()),
+            Err(error) => Err(error.to_string()),
+        }
+        .map_err(|why| format!("{}: {why}", self.path.display()))
     }
 
     fn move_aside(&self, why: &str) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schleuse_config::Snapshot;
 use schleuse_core::scale::learnt::Learnt;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -20,7 +21,7 @@ pub(super) struct LearntStore {
 impl LearntStore {
     /// With what earlier processes learnt.
     pub(super) async fn read(live: &Live) -> Self {
-        let Some(file) = file(live) else {
+        let Some(file) = file(&live.snapshot) else {
             return Self::default();
         };
         let read = spawn_blocking(move || file.read()).await;
@@ -52,7 +53,7 @@ impl LearntStore {
             .writing
             .as_ref()
             .is_some_and(|writing| !writing.is_finished());
-        if let Some(file) = file(live).filter(|_| self.is_new && !is_busy) {
+        if let Some(file) = file(&live.snapshot).filter(|_| self.is_new && !is_busy) {
             self.is_new = false;
             let pools = self.pools.clone();
             self.writing = Some(spawn_blocking(move || file.write(&pools)));
@@ -73,9 +74,18 @@ impl LearntStore {
     }
 }
 
+/// What a process under this config has written down of its pools, read by another one.
+///
+/// # Errors
+///
+/// Why it cannot be read or understood. That nothing was written yet is no error.
+pub(crate) fn peek(snapshot: &Snapshot) -> Result<Pools, String> {
+    file(snapshot).map_or_else(|| Ok(Pools::new()), |file| file.peek())
+}
+
 /// The config's directory, or the one that systemd made (`StateDirectory=`); none: nothing is kept.
-fn file(live: &Live) -> Option<LearntFile> {
-    let configured = live.snapshot.state_directory.clone();
+fn file(snapshot: &Snapshot) -> Option<LearntFile> {
+    let configured = snapshot.state_directory.clone();
     let directory = configured.or_else(|| {
         let directories = std::env::var_os("STATE_DIRECTORY")?;
         std::env::split_paths(&directories).next()

@@ -23,6 +23,14 @@ pub struct Sample {
     pub endpoints: Option<Vec<Endpoint>>,
 }
 
+impl Sample {
+    /// Replicas that serve.
+    pub fn ready(&self) -> u32 {
+        let endpoints = self.endpoints.iter().flatten();
+        u32::try_from(endpoints.filter(|each| each.serves).count()).unwrap_or(u32::MAX)
+    }
+}
+
 /// One endpoint of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {

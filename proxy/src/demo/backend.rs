@@ -1,10 +1,10 @@
 //! A backend of the demo: says in German who asked for what, as a Fachverfahren would see it.
 //!
-//! A process of its own over the proxy's HTTP/1.1 engine, so that the demo needs no other server. It writes the address
-//! that it listens on as its first and only line.
+//! A process of its own over the proxy's HTTP/1.1 engine, so that the demo needs no other server. The demo's proxy starts
+//! it when somebody asks.
 
 use std::{
-    io::{self, Write},
+    io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -16,7 +16,7 @@ use schleuse_core::Refusal;
 use schleuse_http1::{BodyLength, Known, RequestHead};
 use tokio::{net::TcpListener, time::sleep};
 
-use super::{places::Places, process::end_with_parent};
+use super::places::Places;
 use crate::{
     connection::{self, ConnectionInfo, Handler},
     deadlines::Deadlines,
@@ -36,18 +36,17 @@ pub struct Options {
     /// Its name in answers.
     #[arg(long)]
     name: String,
-    /// Where it listens on 127.0.0.1; by default on a free port.
-    #[arg(long, default_value_t = 0)]
+    /// Where it listens on 127.0.0.1.
+    #[arg(long)]
     port: u16,
 }
 
-/// Serves until the demo ends.
+/// Serves until it is stopped.
 ///
 /// # Errors
 ///
 /// The system's, before anything is served.
 pub fn run(options: &Options) -> io::Result<()> {
-    end_with_parent()?;
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -56,9 +55,6 @@ pub fn run(options: &Options) -> io::Result<()> {
         places: Places::official().map_err(io::Error::other)?,
         policy: Arc::new(policy()),
     });
-    let mut stdout = io::stdout();
-    writeln!(stdout, "{address}")?;
-    stdout.flush()?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

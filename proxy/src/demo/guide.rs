@@ -1,12 +1,6 @@
 //! What the demo prints for a person: where everything is, and every step of the tour as a command to type.
 
-use super::{
-    process::Process,
-    script,
-    site::{BACKENDS, Site},
-    step::Action,
-    terminal::Terminal,
-};
+use super::{process::Process, script, site::Site, step::Action, terminal::Terminal};
 
 /// Of everything below a heading.
 const INDENT: usize = 2;
@@ -53,7 +47,7 @@ fn name_endpoint(site: &Site, terminal: Terminal) {
     terminal.command(INDENT + 2, &command);
 }
 
-/// Directory, listeners, backends.
+/// Directory and listeners.
 fn where_things_are(site: &Site, terminal: Terminal) {
     let ports = site.ports;
     let fate = if site.is_temporary() {
@@ -62,7 +56,7 @@ fn where_things_are(site: &Site, terminal: Terminal) {
         ""
     };
     terminal.heading("Where things are");
-    let mut lines = vec![
+    let lines = [
         ("directory", format!("{}{fate}", site.path().display())),
         (
             "config",
@@ -88,10 +82,14 @@ fn where_things_are(site: &Site, terminal: Terminal) {
             "metrics",
             format!("http://127.0.0.1:{}/metrics", ports.admin),
         ),
+        (
+            "backends",
+            format!(
+                "none runs yet; http://127.0.0.1:{}/api/v1/pools says which do",
+                ports.admin
+            ),
+        ),
     ];
-    for (name, address) in BACKENDS.iter().zip(&site.backends) {
-        lines.push(("backend", format!("{name} {address}")));
-    }
     for (name, value) in lines {
         terminal.line(&format!("  {name:10} {value}"));
     }

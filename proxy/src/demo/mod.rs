@@ -1,4 +1,4 @@
-//! `schleuse demo`: the proxy with all municipalities and five backends on this machine, to try or to watch.
+//! `schleuse demo`: the proxy with all municipalities and backends that it starts on this machine, to try or to watch.
 //!
 //! The installed binary alone is enough: it carries the official register, is its own backends, and makes its own
 //! certificates. `--tour` runs what the demo tells people to try and exits with 1 when anything differs, so that the
@@ -13,6 +13,7 @@ pub mod interrupt;
 pub mod places;
 pub mod process;
 pub mod request;
+mod scaling;
 pub mod script;
 pub mod site;
 pub mod step;
@@ -29,7 +30,7 @@ use client::Client;
 use interrupt::Interrupt;
 use process::Process;
 use request::Request;
-use site::{BACKENDS, Ports, Site};
+use site::{Ports, Site};
 use terminal::Terminal;
 use tour::Tour;
 
@@ -74,8 +75,9 @@ pub fn run(options: &Options) -> Result<ExitCode, DemoError> {
     let interrupt = Interrupt::listen().map_err(|error| DemoError::new("no signals", &error))?;
     let ports = ports(options)?;
     ports.check()?;
-    let (_backends, addresses) = start_backends()?;
-    let site = Site::create(options.directory.as_deref(), ports, addresses)?;
+    let program = std::env::current_exe();
+    let program = program.map_err(|error| DemoError::new("no program", &error))?;
+    let site = Site::create(options.directory.as_deref(), ports, &program)?;
     let mut proxy = start_proxy(&site)?;
     terminal.prose(
         0,
@@ -104,14 +106,6 @@ fn ports(options: &Options) -> Result<Ports, DemoError> {
         }
         None => Ok(Ports::USUAL),
     }
-}
-
-fn start_backends() -> Result<(Vec<Process>, Vec<std::net::SocketAddr>), DemoError> {
-    let started = BACKENDS.iter().map(|name| {
-        Process::backend(name)
-            .map_err(|error| DemoError::new(&format!("cannot start backend {name}"), &error))
-    });
-    started.collect()
 }
 
 /// Starts the proxy and waits until it is ready.

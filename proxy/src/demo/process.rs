@@ -1,14 +1,12 @@
-//! The processes of the demo: backends and the proxy itself, all of them this same binary.
+//! The proxy of the demo, this same binary; it starts the backends by itself.
 //!
-//! None may outlive the demo. On the way out they are ended by `Drop`, also after a panic. A demo that is killed cannot
-//! do that, so on Linux each child asks the kernel for SIGTERM at its parent's death (prctl(2), `PR_SET_PDEATHSIG`; it
-//! survives the `exec` into `schleuse run`). A process group of its own keeps Ctrl-C from a child: the demo ends them in
-//! order.
+//! It may not outlive the demo. On the way out it is ended by `Drop`, also after a panic. A demo that is killed cannot do
+//! that, so on Linux the child asks the kernel for SIGTERM at its parent's death (prctl(2), `PR_SET_PDEATHSIG`; it survives
+//! the `exec` into `schleuse run`). A process group of its own keeps Ctrl-C from it: the demo ends it in order.
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
-    net::SocketAddr,
+    io,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -38,28 +36,6 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a backend and waits for the address that it listens on.
-    ///
-    /// # Errors
-    ///
-    /// The system's; `InvalidData` when the backend says no address.
-    pub fn backend(name: &str) -> io::Result<(Self, SocketAddr)> {
-        let mut child = command("demo-backend")?
-            .args(["--name", name])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = child.stdout.take();
-        let process = Self { child };
-        let mut line = String::new();
-        if let Some(stdout) = stdout {
-            BufReader::new(stdout).read_line(&mut line)?;
-        }
-        let address = line.trim().parse().map_err(|_| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{name} did not start"))
-        })?;
-        Ok((process, address))
-    }
-
     /// Starts the proxy with its output in `log`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::{
     request::{Door, Request},
     site::{Ports, Site},
-    step::{Action, Chapter, Edit, Expectation, Outcome, Step},
+    step::{Action, Burst, Chapter, Edit, Expectation, Outcome, Step, pool_of},
 };
 
 use Door::{Http, Https};
@@ -18,6 +18,10 @@ const BROWSER: (&str, &str) = ("Accept", "text/html");
 /// All chapters.
 pub fn chapters(site: &Site) -> Vec<Chapter> {
     vec![
+        Chapter {
+            title: "From zero: a backend that nobody asks for does not run",
+            steps: waking(),
+        },
         Chapter {
             title: "Every municipality, without a block of config for it",
             steps: places(),
@@ -37,6 +41,10 @@ pub fn chapters(site: &Site) -> Vec<Chapter> {
         Chapter {
             title: "Changing the config while it serves",
             steps: reload(site),
+        },
+        Chapter {
+            title: "A burst, and back to zero",
+            steps: burst(),
         },
         Chapter {
             title: "For operators",
@@ -59,6 +67,53 @@ fn ask(title: &'static str, request: Request, expected: impl Into<Vec<Expectatio
 
 fn says(text: &str) -> Expectation {
     Says(text.to_owned())
+}
+
+fn waking() -> Vec<Step> {
+    let first = || Request::get(Http, WOHNGELD, "/010545459039/antrag");
+    let time = |title, expected| Step {
+        title,
+        action: Action::Time(first()),
+        expected,
+    };
+    vec![
+        ask(
+            "Nothing runs yet:",
+            pool_of("wohngeld"),
+            [Status(200), says("\"endpoints\": []")],
+        ),
+        time(
+            "The first request starts its backend, waits for it and is answered:",
+            vec![Status(200), Line("Ort", "Gröde (7 Einwohner)")],
+        ),
+        time("The next one finds it awake:", vec![Status(200)]),
+    ]
+}
+
+fn burst() -> Vec<Step> {
+    let request = Request::get(Http, "kfz-zulassung.localhost", "/010545459039/langsam");
+    let burst = Burst {
+        count: 40,
+        request,
+        pool: "kfz-zulassung",
+    };
+    vec![
+        Step {
+            title: "Forty people at once, two seconds of work each, four of them at a time per replica:",
+            action: Action::Burst(burst),
+            expected: vec![Line("answered", "40 of 40"), Line("replicas", "8")],
+        },
+        ask(
+            "Why so many: the last decision with its reasons and numbers.",
+            pool_of("kfz-zulassung"),
+            [Status(200), says("\"reason\":")],
+        ),
+        Step {
+            title: "When nobody comes any more, all of them go:",
+            action: Action::Sleep("kfz-zulassung"),
+            expected: vec![Status(200), says("\"desired\": 0")],
+        },
+    ]
 }
 
 fn places() -> Vec<Step> {
@@ -323,7 +378,7 @@ fn operators() -> Vec<Step> {
         ),
         ask(
             "A pool with its endpoints:",
-            Request::admin("/api/v1/pools/wohngeld"),
+            pool_of("wohngeld"),
             [Status(200), says("\"mode\": \"ready\"")],
         ),
     ]

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
 };
 
@@ -12,15 +12,6 @@ use super::{DemoError, certificates, places::REGISTER};
 
 /// With `@NAME@` for ports and addresses.
 const CONFIG: &str = include_str!("schleuse.yaml");
-
-/// Endpoints of the config, each a process.
-pub const BACKENDS: [&str; 5] = [
-    "wohngeld-1",
-    "wohngeld-2",
-    "frankfurt",
-    "ummeldung",
-    "kfz-zulassung",
-];
 
 /// Loopback ports of the proxy.
 #[derive(Debug, Clone, Copy)]
@@ -94,21 +85,15 @@ pub struct Site {
     temporary: Option<TempDir>,
     /// Where the proxy listens.
     pub ports: Ports,
-    /// By the order of [`BACKENDS`].
-    pub backends: Vec<SocketAddr>,
 }
 
 impl Site {
-    /// Fills a new directory, or an empty one that is named.
+    /// Fills a new directory, or an empty one that is named. `program` is what backends are started from.
     ///
     /// # Errors
     ///
     /// A directory that holds something, or the system's.
-    pub fn create(
-        named: Option<&Path>,
-        ports: Ports,
-        backends: Vec<SocketAddr>,
-    ) -> Result<Self, DemoError> {
+    pub fn create(named: Option<&Path>, ports: Ports, program: &Path) -> Result<Self, DemoError> {
         let (path, temporary) = match named {
             Some(path) => (empty_directory(path)?, None),
             None => {
@@ -119,20 +104,19 @@ impl Site {
             path,
             temporary,
             ports,
-            backends,
         };
-        site.fill().map_err(|error| {
+        site.fill(program).map_err(|error| {
             DemoError::new(&format!("cannot fill {}", site.path.display()), &error)
         })?;
         Ok(site)
     }
 
-    fn fill(&self) -> io::Result<()> {
+    fn fill(&self, program: &Path) -> io::Result<()> {
         fs::write(self.path.join("gemeinden.csv"), REGISTER)?;
         certificates::write(&self.path)?;
         // Not beside the config: each line would look like a change of the watched directory.
         fs::create_dir(self.path.join("log"))?;
-        fs::write(self.config(), config_text(self.ports, &self.backends))
+        fs::write(self.config(), config_text(self.ports, program))
     }
 
     /// The directory.
@@ -181,15 +165,17 @@ impl Site {
     }
 }
 
-fn config_text(ports: Ports, backends: &[SocketAddr]) -> String {
-    let mut text = CONFIG
+fn config_text(ports: Ports, program: &Path) -> String {
+    CONFIG
         .replace("@http@", &ports.http.to_string())
         .replace("@https@", &ports.https.to_string())
-        .replace("@admin@", &ports.admin.to_string());
-    for (name, address) in BACKENDS.iter().zip(backends) {
-        text = text.replace(&format!("@{name}@"), &address.to_string());
-    }
-    text
+        .replace("@admin@", &ports.admin.to_string())
+        .replace("@program@", &quoted(&program.to_string_lossy()))
+}
+
+/// As YAML takes any text.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn temporary() -> io::Result<(PathBuf, Option<TempDir>)> {
@@ -222,13 +208,12 @@ fn empty_directory(path: &Path) -> Result<PathBuf, DemoError> {
 
 #[cfg(test)]
 mod tests {
+    use schleuse_config::ScaleWay;
+
     use super::*;
 
     fn site() -> Site {
-        let backends = (1..=5)
-            .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-            .collect();
-        Site::create(None, Ports::USUAL, backends).unwrap()
+        Site::create(None, Ports::USUAL, Path::new("/a \"b\"/schleuse")).unwrap()
     }
 
     #[test]
@@ -237,6 +222,11 @@ mod tests {
         let loaded = schleuse_config::load(&site.config()).unwrap();
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         assert!(!fs::read_to_string(site.config()).unwrap().contains('@'));
+        let scale = loaded.snapshot.pools[0].scale.as_ref().unwrap();
+        let ScaleWay::Process(template) = &scale.way else {
+            panic!("{scale:?}");
+        };
+        assert_eq!(template.command[0], "/a \"b\"/schleuse");
     }
 
     #[test]
@@ -253,7 +243,7 @@ mod tests {
     fn a_directory_with_something_in_it_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("mine"), "").unwrap();
-        let refused = Site::create(Some(directory.path()), Ports::USUAL, Vec::new());
+        let refused = Site::create(Some(directory.path()), Ports::USUAL, Path::new("a"));
         assert!(refused.unwrap_err().to_string().contains("is not empty"));
     }
 

@@ -27,6 +27,12 @@ pub struct Step {
 pub enum Action {
     /// Sends a request.
     Ask(Request),
+    /// Sends a request and says how long the answer took.
+    Time(Request),
+    /// Sends many requests at once and watches how many replicas their pool gets.
+    Burst(Burst),
+    /// Waits until a pool has no replica left.
+    Sleep(&'static str),
     /// Looks up the reference of the last error page in the log.
     FindInLog,
     /// Sets the mode of the endpoint that the form is on.
@@ -35,6 +41,17 @@ pub enum Action {
     Edit(Edit),
     /// SIGTERM to the proxy while a slow request is in flight.
     Stop(Request),
+}
+
+/// Many requests at once.
+#[derive(Debug, Clone)]
+pub struct Burst {
+    /// How many.
+    pub count: usize,
+    /// What each of them asks.
+    pub request: Request,
+    /// Their pool.
+    pub pool: &'static str,
 }
 
 /// A change of the config: every `from` becomes `to`.
@@ -83,7 +100,15 @@ impl Action {
     /// process id.
     pub fn command(&self, site: &Site, endpoint: &str, reference: &str, proxy: u32) -> String {
         match self {
-            Self::Ask(request) => request.curl(site.ports),
+            Self::Ask(request) | Self::Time(request) => request.curl(site.ports),
+            Self::Burst(burst) => {
+                let ask = burst
+                    .request
+                    .curl(site.ports)
+                    .replacen("curl", "curl -s", 1);
+                format!("for i in $(seq {}); do {ask} & done; wait", burst.count)
+            }
+            Self::Sleep(pool) => pool_of(pool).curl(site.ports),
             Self::FindInLog => format!("grep {reference} log/proxy.jsonl"),
             Self::SetMode(mode) => set_mode(endpoint, mode).curl(site.ports),
             Self::Edit(edit) => format!("sed -i 's/{}/{}/' schleuse.yaml", edit.from, edit.to),
@@ -92,6 +117,11 @@ impl Action {
             }
         }
     }
+}
+
+/// The admin request that shows a pool.
+pub fn pool_of(name: &str) -> Request {
+    Request::admin(&format!("/api/v1/pools/{name}"))
 }
 
 /// The admin request that sets the mode of an endpoint of the form's pool.

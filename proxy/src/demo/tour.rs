@@ -14,9 +14,9 @@ use super::{
     interrupt::Interrupt,
     process::Process,
     request::Request,
-    script,
+    scaling, script,
     site::Site,
-    step::{Action, Edit, Outcome, Step, set_mode},
+    step::{Action, Edit, Outcome, Step, pool_of, set_mode},
     terminal::Terminal,
 };
 
@@ -118,7 +118,10 @@ impl<'d> Tour<'d> {
                 Err(differs) => bad.push(differs),
             }
         }
-        if matches!(step.action, Action::Edit(_)) {
+        if matches!(
+            step.action,
+            Action::Edit(_) | Action::Time(_) | Action::Sleep(_)
+        ) {
             good.push(format!("after {} ms", took.as_millis()));
         }
         self.terminal.good(INDENT, &good);
@@ -130,7 +133,9 @@ impl<'d> Tour<'d> {
 
     fn act(&mut self, action: &Action) -> io::Result<Answer> {
         match action {
-            Action::Ask(request) => self.client.send(request),
+            Action::Ask(request) | Action::Time(request) => self.client.send(request),
+            Action::Burst(burst) => scaling::burst(&self.client, burst),
+            Action::Sleep(pool) => scaling::await_sleep(&self.client, pool),
             Action::FindInLog => self.find_in_log(),
             Action::SetMode(mode) => self.client.send(&set_mode(self.session_address(), mode)),
             Action::Edit(edit) => self.edit(edit),
@@ -197,7 +202,7 @@ impl<'d> Tour<'d> {
         let (client, proxy) = (&self.client, &mut *self.proxy);
         let mut answer = thread::scope(|scope| {
             let answer = scope.spawn(|| client.send(request));
-            let pool = Request::admin("/api/v1/pools/wohngeld");
+            let pool = pool_of("wohngeld");
             await_some("the request did not reach its backend", || {
                 let answer = client.send(&pool)?;
                 Ok(answer.body.contains("\"in_flight\": 1").then_some(()))

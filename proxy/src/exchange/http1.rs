@@ -33,6 +33,8 @@ use crate::{
 
 /// Held back so that small pieces share a packet; larger ones are written as they come.
 const HELD_BACK_BYTES: usize = 16 * 1024;
+/// So much of a refused request's body is read away to keep the connection.
+const DISCARDED_BYTES_MAX: usize = 64 * 1024;
 /// A buffer that grew beyond this is not kept for the next request.
 const LENT_BYTES_MAX: usize = 64 * 1024;
 
@@ -195,12 +197,11 @@ impl<'c, W: Wire> Http1<'c, W> {
 
     /// Whether the rest of the body came to its end within the bounds.
     async fn discard_rest(&mut self) -> bool {
-        const BYTES_MAX: usize = 64 * 1024;
         const PATIENCE: Duration = Duration::from_secs(1);
         self.deadlines.set_after(Limit::Exchange, PATIENCE);
         let mut discarded = 0;
         let Parts { mut body, .. } = self.split();
-        while discarded <= BYTES_MAX {
+        while discarded <= DISCARDED_BYTES_MAX {
             match body.next().await {
                 Ok(Some(piece)) => discarded += piece.len(),
                 Ok(None) => return true,
@@ -332,6 +333,11 @@ impl<W: Wire> BodyIn for Http1Body<'_, '_, W> {
 
     fn held_back(&self) -> bool {
         self.held_back.load(Relaxed)
+    }
+
+    fn rest_is_long(&self) -> bool {
+        let left = self.reading.decoder.left();
+        left.is_some_and(|left| left > DISCARDED_BYTES_MAX as u64)
     }
 
     fn ended(&self) -> bool {

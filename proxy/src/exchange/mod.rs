@@ -105,6 +105,12 @@ pub trait BodyIn: Send {
         false
     }
 
+    /// Whether so much of it is known to be unread that the connection will not be kept for it: an answer that does not
+    /// wait for it says so (RFC 9112 §9.6).
+    fn rest_is_long(&self) -> bool {
+        false
+    }
+
     /// Whether the end was reached.
     fn ended(&self) -> bool;
 

@@ -39,7 +39,7 @@ struct Gauges {
 /// The values of the gauges.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// Memory of waiting requests, and its limit.
+    /// Memory of requests that wait or are being read, and its limit.
     pub held_bytes: (u64, u64),
     /// File handles in use, and the number at which accepting pauses.
     pub file_handles: (u64, u64),
@@ -54,15 +54,18 @@ pub enum Action {
     RefuseNew,
     /// Refuses a request that would have to wait.
     RefuseWait(Shortage),
+    /// Refuses a request that is being read.
+    RefuseRead,
     /// Ends a connection at rest.
     CloseResting,
 }
 
 impl Action {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::RefuseNew,
         Self::RefuseWait(Shortage::Memory),
         Self::RefuseWait(Shortage::Time),
+        Self::RefuseRead,
         Self::CloseResting,
     ];
 
@@ -71,6 +74,7 @@ impl Action {
             Self::RefuseNew => "refuse_new_late",
             Self::RefuseWait(Shortage::Time) => "refuse_wait_late",
             Self::RefuseWait(Shortage::Memory) => "refuse_wait_memory",
+            Self::RefuseRead => "refuse_read_memory",
             Self::CloseResting => "close_resting",
         }
     }
@@ -174,8 +178,14 @@ impl Gauges {
         let float =
             |name: &str, help: &str| registered(registry, Gauge::with_opts(options(name, help))?);
         Ok(Self {
-            held_bytes: int("held_bytes", "Memory of waiting requests.")?,
-            held_bytes_max: int("held_bytes_max", "Memory beyond which nobody may wait.")?,
+            held_bytes: int(
+                "held_bytes",
+                "Memory of requests that wait or are being read.",
+            )?,
+            held_bytes_max: int(
+                "held_bytes_max",
+                "Memory beyond which nobody may wait, nor send slowly.",
+            )?,
             file_handles: int("file_handles", "File handles in use.")?,
             file_handles_pause: int(
                 "file_handles_pause",

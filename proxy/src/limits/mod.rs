@@ -12,6 +12,7 @@ pub(crate) mod file_handles;
 mod metrics;
 mod overload;
 mod prefix;
+mod room;
 mod salt;
 
 use std::{net::IpAddr, os::fd::AsFd, sync::Arc, time::Duration};
@@ -23,6 +24,8 @@ pub use connections::{ConnectionPermit, ConnectionRefused};
 pub use metrics::{Action, LimitMetrics, Usage};
 pub use overload::{HeldBytes, Overload, Shortage, watch_punctuality};
 pub use prefix::ClientNetwork;
+pub(crate) use room::FREE_BYTES;
+pub use room::Room;
 
 use crate::respond::RateLimitShown;
 use bucket::Quota;
@@ -151,6 +154,11 @@ impl Limits {
         })
     }
 
+    /// Room for a request that is being read: nothing yet.
+    pub fn room(&self, budget: &Budget) -> Room<'_> {
+        Room::new(self, budget.held_bytes_max)
+    }
+
     /// Whether file handles are so short that answers should end their connections.
     pub fn accepting_paused(&self) -> bool {
         self.overload.accepting_paused()
@@ -180,7 +188,7 @@ impl Limits {
         in_use >= self.overload.file_handles_pause(budget)
     }
 
-    /// Bytes of requests that wait.
+    /// Bytes of requests that wait or are being read.
     pub(crate) fn held_bytes(&self) -> u64 {
         self.overload.held_bytes()
     }

@@ -1,7 +1,7 @@
 //! What the process itself may use, and what it does when that runs short.
 //!
 //! Admitted work is finished; what is turned away is what is newest and has cost least: memory for waiting runs out →
-//! who would have to wait is refused; a worker is late → who would have to wait and requests on new connections are
+//! who would have to wait, or sends slowly, is refused; a worker is late → who would have to wait and requests on new connections are
 //! refused; file handles run out → nothing is accepted and connections at rest end, so that those who knock wait in the
 //! kernel for a moment instead of being reset.
 
@@ -63,7 +63,7 @@ impl Shortage {
     }
 }
 
-/// Memory of a request that waits, in the books of the process; dropping it gives it back.
+/// Memory of a request that waits or is being read, in the books of the process; dropping it gives it back.
 #[derive(Debug)]
 pub struct HeldBytes<'o> {
     overload: &'o Overload,
@@ -95,22 +95,20 @@ impl Overload {
         if is_late(budget) {
             return Err(Shortage::Time);
         }
-        let held = HeldBytes {
-            overload: self,
-            bytes,
-        };
-        let total = self
-            .held_bytes
-            .fetch_add(bytes, Relaxed)
-            .saturating_add(bytes);
-        if total > budget.held_bytes_max {
-            return Err(Shortage::Memory); // dropping `held` takes it out again
-        }
-        HIGHEST.set(HIGHEST.get().max(total));
+        let mut held = self.hold_nothing();
+        held.grow_to(bytes, budget.held_bytes_max)?;
         Ok(held)
     }
 
-    /// Bytes of requests that wait.
+    /// An entry that can grow.
+    pub(super) fn hold_nothing(&self) -> HeldBytes<'_> {
+        HeldBytes {
+            overload: self,
+            bytes: 0,
+        }
+    }
+
+    /// Bytes of requests that wait or are being read.
     pub fn held_bytes(&self) -> u64 {
         self.held_bytes.load(Relaxed)
     }
@@ -146,6 +144,31 @@ impl Overload {
             0 => u64::MAX,
             limit => limit.saturating_mul(budget.file_handles_percent.into()) / 100,
         }
+    }
+}
+
+impl HeldBytes<'_> {
+    /// Bytes of this entry.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes the entry `bytes` large, when it is smaller.
+    ///
+    /// # Errors
+    ///
+    /// [`Shortage::Memory`] when all entries together would be above `held_bytes_max`; it stays as it is then.
+    pub(super) fn grow_to(&mut self, bytes: u64, held_bytes_max: u64) -> Result<(), Shortage> {
+        let more = bytes.saturating_sub(self.bytes);
+        let all = &self.overload.held_bytes;
+        let total = all.fetch_add(more, Relaxed).saturating_add(more);
+        if total > held_bytes_max {
+            all.fetch_sub(more, Relaxed);
+            return Err(Shortage::Memory);
+        }
+        self.bytes += more;
+        HIGHEST.set(HIGHEST.get().max(total));
+        Ok(())
     }
 }
 
@@ -213,6 +236,18 @@ mod tests {
         drop((first, second));
         assert_eq!(overload.held_bytes(), 0);
         assert!(overload.hold(u64::MAX, &BUDGET).is_err());
+        assert_eq!(overload.held_bytes(), 0);
+    }
+
+    #[test]
+    fn an_entry_grows_within_the_budget_and_stays_as_it_is_beyond() {
+        let overload = Overload::new(1);
+        let mut entry = overload.hold_nothing();
+        assert_eq!(entry.grow_to(60, 100), Ok(()));
+        assert_eq!(entry.grow_to(50, 100), Ok(()));
+        assert_eq!(entry.grow_to(101, 100), Err(Shortage::Memory));
+        assert_eq!((entry.bytes(), overload.held_bytes()), (60, 60));
+        drop(entry);
         assert_eq!(overload.held_bytes(), 0);
     }
 

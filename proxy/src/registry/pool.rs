@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 use schleuse_config::{Health, Pool as PoolConfig};
 use schleuse_core::{
     Admission, Arrival, EndpointId, FlowKey, FlowView, Grant, HealthChange, Mode, Outcome,
-    PoolState, PoolTotals, QueueView, Refusal, Refused, Retry, Slot, Timestamp, Waiting,
+    PoolState, PoolTotals, QueueView, Refusal, Refused, Retry, Slot, Terms, Timestamp, Waiting,
     endpoint::EndpointView,
 };
 use smallvec::SmallVec;
@@ -156,6 +156,27 @@ impl Pool {
                 return self.replace_endpoints(guarded, &listed, now);
             };
             self.replace_endpoints(guarded, endpoints, now);
+        });
+    }
+
+    /// Those who wait go by these terms from now on; who has none keeps the old ones.
+    pub fn set_terms(&self, terms: impl Fn(FlowKey) -> Option<Terms<Tenant>>) {
+        let waiting: Vec<FlowKey> = {
+            let guarded = self.guarded.lock();
+            let flows = guarded.state.flows().filter(|(_, flow)| flow.waiting > 0);
+            flows.map(|(key, _)| key).collect()
+        };
+        if waiting.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        self.event(now, |guarded| {
+            let Guarded { state, config, .. } = guarded;
+            for flow in waiting {
+                if let Some(terms) = terms(flow) {
+                    state.set_terms(&config.policy, flow, terms, now);
+                }
+            }
         });
     }
 

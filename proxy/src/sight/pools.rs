@@ -7,7 +7,7 @@ use schleuse_core::Mode;
 use super::{counts::WaitHistogram, families::Family, reasons::CAUSED_BY_LIMITS};
 use crate::{clock, edge::Live, registry::Pool};
 
-/// Pools with series of their own, first come first served in the config: 41 series each.
+/// Pools with series of their own, first come first served in the config: 42 series each.
 pub const POOLS_MAX: usize = 500;
 /// The label of all others together; no name in a config can be that.
 pub const OTHERS: &str = "(others)";

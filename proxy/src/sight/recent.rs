@@ -3,7 +3,8 @@
 //! The older of the two windows is forgotten whole when a new one begins, so quantiles speak of the last two to four
 //! minutes, without a clock that would have to visit every tenant. What a window had counted is added to the total
 //! then: being let through is one addition, not two. A bucket is a factor of two wide and the quantile is interpolated
-//! inside, which is exact enough for "at once, half a second, half a minute".
+//! inside, which is exact enough for "at once, half a second, half a minute", and never above the longest wait: a quantile beyond
+//! `wait_max` would look like a limit that does not hold.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -30,19 +31,26 @@ pub struct Recent {
     shown: AtomicU64,
 }
 
-/// 96 bytes.
+/// 100 bytes.
 #[derive(Debug, Default)]
 struct Window {
     /// Counted from 1; 0: never used.
     number: AtomicU32,
     refused: AtomicU32,
+    /// µs; an hour is the most that anybody waits.
+    longest: AtomicU32,
     waits: [AtomicU32; BUCKETS],
 }
 
 impl Recent {
     /// A request got its seat after `wait`.
     pub fn admitted(&self, wait: Duration, now: Timestamp) {
-        if let Some(count) = self.window(now).waits.get(bucket(wait)) {
+        let window = self.window(now);
+        if !wait.is_zero() {
+            let micros = u32::try_from(wait.as_micros()).unwrap_or(u32::MAX);
+            window.longest.fetch_max(micros, Relaxed);
+        }
+        if let Some(count) = window.waits.get(bucket(wait)) {
             count.fetch_add(1, Relaxed);
         }
     }
@@ -71,6 +79,7 @@ impl Recent {
         let mut view = RecentView::default();
         for window in self.remembered(now) {
             view.refused += u64::from(window.refused.load(Relaxed));
+            view.longest_micros = view.longest_micros.max(window.longest.load(Relaxed));
             for (sum, count) in view.waits.iter_mut().zip(&window.waits) {
                 *sum += u64::from(count.load(Relaxed));
             }
@@ -105,6 +114,7 @@ impl Recent {
             return;
         }
         window.refused.store(0, Relaxed);
+        window.longest.store(0, Relaxed);
         let folded = window.waits.iter();
         let folded: u64 = folded.map(|count| u64::from(count.swap(0, Relaxed))).sum();
         self.before.fetch_add(folded, Relaxed);
@@ -133,6 +143,7 @@ fn bucket(wait: Duration) -> usize {
 pub struct RecentView {
     /// Requests that were refused.
     pub refused: u64,
+    longest_micros: u32,
     waits: [u64; BUCKETS],
 }
 
@@ -148,7 +159,8 @@ impl RecentView {
         let mut below = 0;
         for (bits, count) in (FIRST_BITS..).zip(self.waits) {
             if count > 0 && below + count >= rank {
-                return Some(within(bits, rank.saturating_sub(below), count));
+                let longest = Duration::from_micros(self.longest_micros.into());
+                return Some(within(bits, rank.saturating_sub(below), count).min(longest));
             }
             below += count;
         }
@@ -201,6 +213,17 @@ mod tests {
         assert_eq!(view.wait(50), Some(Duration::ZERO));
         let p99 = view.wait(99).unwrap().as_secs_f64();
         assert!((2.0..4.2).contains(&p99), "{p99}");
+    }
+
+    #[test]
+    fn no_quantile_is_above_the_longest_wait() {
+        let recent = Recent::default();
+        for millis in 1..=9_000 {
+            recent.admitted(Duration::from_millis(millis), at(1));
+        }
+        let view = recent.view(at(1));
+        assert_eq!(view.wait(100), Some(Duration::from_secs(9)));
+        assert!(view.wait(99).unwrap() <= Duration::from_secs(9));
     }
 
     #[test]

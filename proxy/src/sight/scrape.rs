@@ -4,7 +4,7 @@
 use prometheus::proto::MetricFamily;
 use schleuse_core::{FlowKey, ServiceIndex, Timestamp};
 
-use super::{families::Family, pools, signals, top::Rankings, traffic::Traffic};
+use super::{families::Family, launches, pools, signals, top::Rankings, traffic::Traffic};
 use crate::{clock, edge::Edge, edge::Live};
 
 /// Tenants of each ranking.
@@ -28,6 +28,7 @@ pub(super) fn all(edge: &Edge) -> Vec<Family> {
     let leased = leased(edge, &live, now);
     let mut all = pools::families(&live);
     all.extend(signals::families(edge, &live, now));
+    all.extend(launches::families(edge));
     all.extend(busiest(&live, now));
     all.extend(in_full(&leased));
     all.push(leases(edge, now));

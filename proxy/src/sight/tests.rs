@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, time::Duration};
 
-use schleuse_core::{Arrival, Class, FlowKey, Refusal, TenantId};
+use schleuse_core::{Arrival, Class, FlowKey, Refusal, RegionalKey, ServiceIndex, TenantId};
 use tempfile::TempDir;
 
-use super::{families::Family, leases::LEASE_DEFAULT, scrape};
+use super::{families::Family, leases::LEASE_DEFAULT, scrape, traffic::Traffic};
 use crate::{
     clock,
     edge::{Edge, Live},
@@ -172,4 +172,23 @@ fn docs_metrics_md_lists_exactly_the_families() {
         })
         .collect();
     assert_eq!(documented, shown);
+}
+
+#[test]
+fn a_weight_is_shown_as_the_pool_counts_it() {
+    for (fair_by, expected) in [
+        ("population", 3_685_265),
+        ("square_root", 1_919),
+        ("equal", 1),
+        ("none", 1),
+    ] {
+        let (_directory, edge) = edge(
+            "  one: { hosts: [one.example], responsible: gemeinde, pool: p }\n",
+            &format!("  p: {{ endpoints: [\"10.0.0.1:80\"], queue: {{ fair_by: {fair_by} }} }}\n"),
+        );
+        let live = edge.live();
+        let berlin = TenantId::new(RegionalKey::parse_ars("110000000000").unwrap());
+        let shown = Traffic::of(&live, ServiceIndex(0), berlin, clock::now()).unwrap();
+        assert_eq!(shown.weight, expected, "{fair_by}");
+    }
 }

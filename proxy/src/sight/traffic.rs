@@ -1,13 +1,11 @@
 //! One tenant of one service as everything that shows it needs it: queue, limits and counters in one look.
 
 use schleuse_config::Service;
-use schleuse_core::{FlowKey, FlowView, Quota, ServiceIndex, SharedRate as _, TenantId, Timestamp};
-
-use crate::{
-    admit,
-    edge::Live,
-    registry::{Pool, Tenant},
+use schleuse_core::{
+    FairBy, FlowKey, FlowView, Quota, ServiceIndex, SharedRate as _, TenantId, Timestamp,
 };
+
+use crate::{admit, edge::Live, registry::Tenant};
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -16,7 +14,7 @@ pub struct Traffic<'l> {
     pub service: &'l Service,
     /// The office.
     pub tenant: TenantId,
-    /// What it counts when tenants share a pool, before `fair_by`.
+    /// What it counts beside the others of its pool, whether it has requests there or not.
     pub weight: u64,
     /// In its pool's queue; none: it has nothing waiting or in flight, and owes nothing.
     pub flow: Option<FlowView>,
@@ -42,12 +40,16 @@ impl<'l> Traffic<'l> {
             service: runtime.number,
             tenant,
         };
+        let office = live.snapshot.routes.office(index, tenant.key());
+        let pool = office.map(|(_, pool)| pool.as_usize());
+        let config = pool.and_then(|pool| live.snapshot.pools.get(pool));
+        let fair_by = config.map_or(FairBy::Population, |pool| pool.policy.queue.fair_by);
         let population = live.snapshot.register.population(tenant);
         Some(Self {
             service,
             tenant,
-            weight: live.snapshot.weight(tenant),
-            flow: pool(live, index, tenant).and_then(|pool| pool.flow(key)),
+            weight: counted(live.snapshot.weight(tenant), fair_by),
+            flow: pool.and_then(|pool| live.pools.get(pool)?.flow(key)),
             runtime: runtime.known_tenant(tenant),
             quota: admit::quota(service, population),
             now,
@@ -75,10 +77,13 @@ impl<'l> Traffic<'l> {
     }
 }
 
-/// The pool that has the office's requests.
-fn pool(live: &Live, index: ServiceIndex, tenant: TenantId) -> Option<&Pool> {
-    let (_, pool) = live.snapshot.routes.office(index, tenant.key())?;
-    live.pools.get(pool.as_usize()).map(|pool| &**pool)
+/// What the queue makes of a weight.
+fn counted(weight: u64, fair_by: FairBy) -> u64 {
+    match fair_by {
+        FairBy::Population => weight,
+        FairBy::SquareRoot => weight.isqrt(),
+        FairBy::Equal | FairBy::None => 1,
+    }
 }
 
 #[expect(

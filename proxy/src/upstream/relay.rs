@@ -52,6 +52,9 @@ pub enum Fault {
     /// The request's body is larger than the service allows.
     #[error("request body too large")]
     TooLarge,
+    /// The process has no memory for what was read of the body and waits for more.
+    #[error("no memory for the start of the body")]
+    Overloaded,
     /// No connection to the endpoint could be opened.
     #[error("no connection to the endpoint")]
     Unreachable,

@@ -34,7 +34,7 @@ impl Worker<'_> {
     fn is_idle(&self, connection: u32, generation: u32) -> bool {
         self.connections
             .get(connection as usize)
-            .is_some_and(|found| found.generation == generation && found.stage == Stage::Idle)
+            .is_some_and(|found| found.generation == generation && found.is_free())
     }
 
     /// A connection that can serve this citizen now.
@@ -44,6 +44,9 @@ impl Worker<'_> {
             return own
                 .filter(|(connection, generation)| self.is_idle(*connection, *generation))
                 .map(|(connection, _)| connection);
+        }
+        if self.workload.target.http2 {
+            return self.session_with_room();
         }
         while let Some((connection, generation)) = self.idle.pop() {
             if self.is_idle(connection, generation) {
@@ -70,7 +73,13 @@ impl Worker<'_> {
 
     /// Opens as many shared connections as there are citizens waiting for one.
     fn open_for_the_waiting(&mut self) {
-        if (self.opening as u64) < self.waiting && self.connections.len() < self.connections_max {
+        // A second HTTP/2 connection only when the first is full.
+        let opening_max = if self.workload.target.http2 {
+            self.waiting.min(1)
+        } else {
+            self.waiting
+        };
+        if (self.opening as u64) < opening_max && self.connections.len() < self.connections_max {
             self.open(None);
         }
     }
@@ -117,14 +126,14 @@ impl Worker<'_> {
         }
     }
 
-    fn is_waiting(&self, key: u32) -> bool {
+    pub(super) fn is_waiting(&self, key: u32) -> bool {
         self.entries
             .get(key as usize)
             .is_some_and(|entry| entry.phase == super::Phase::Waiting)
     }
 
     /// Takes the first out of the queue who is still waiting.
-    fn next_waiting(&mut self) -> Option<u32> {
+    pub(super) fn next_waiting(&mut self) -> Option<u32> {
         while let Some((key, ticket)) = self.queue.pop_front() {
             let is_current = self
                 .entries
@@ -147,6 +156,9 @@ impl Worker<'_> {
         let Some(connection) = self.connections.get_mut(key as usize) else {
             return;
         };
+        if connection.session.is_some() {
+            return self.drive_session(key);
+        }
         if connection.stage == Stage::Opening {
             return self.see_opening(key, flags);
         }
@@ -179,19 +191,23 @@ impl Worker<'_> {
             return self.end_connection(key, reason);
         }
         match connection.handshake(&mut self.scratch) {
-            Ok(true) => self.opened(key),
+            Ok(true) if self.workload.target.http2 => match connection.begin_session() {
+                Ok(()) => self.drive_session(key),
+                Err(reason) => self.end_connection(key, reason),
+            },
+            Ok(true) => self.opened(key, Stage::Idle),
             Ok(false) => {}
             Err(reason) => self.end_connection(key, reason),
         }
     }
 
-    fn opened(&mut self, key: u32) {
+    pub(super) fn opened(&mut self, key: u32, stage: Stage) {
         let Some(connection) = self.connections.get_mut(key as usize) else {
             return;
         };
-        connection.stage = Stage::Idle;
+        connection.stage = stage;
         self.totals.opened += 1;
-        match connection.is_resumed() {
+        match connection.resumed {
             Some(true) => self.totals.tls_resumed += 1,
             Some(false) => self.totals.tls_full += 1,
             None => {}
@@ -225,7 +241,7 @@ impl Worker<'_> {
     }
 
     /// A free connection goes to the next who waits for it.
-    fn give_back(&mut self, key: u32) {
+    pub(super) fn give_back(&mut self, key: u32) {
         let Some(connection) = self.connections.get(key as usize) else {
             return;
         };
@@ -235,6 +251,9 @@ impl Worker<'_> {
                 self.send_on(key, owner);
             }
             return;
+        }
+        if connection.session.is_some() {
+            return self.fill_session(key);
         }
         match self.next_waiting() {
             Some(waiting) => self.send_on(key, waiting),
@@ -264,7 +283,7 @@ impl Worker<'_> {
     }
 
     /// The connection is over, and with it whatever it carried.
-    fn end_connection(&mut self, key: u32, reason: Reason) {
+    pub(super) fn end_connection(&mut self, key: u32, reason: Reason) {
         let Some(connection) = self.connections.get(key as usize) else {
             return;
         };
@@ -273,7 +292,7 @@ impl Worker<'_> {
         match stage {
             Stage::Busy(citizen) => self.fail(citizen, reason),
             Stage::Opening => self.fail_one(owner, reason),
-            Stage::Idle => {}
+            Stage::Idle | Stage::Multiplexed => {}
         }
         self.open_for_the_waiting();
     }

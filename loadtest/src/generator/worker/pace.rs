@@ -31,8 +31,7 @@ impl Pace {
     /// Whether to sleep a moment before looking again; called once in each turn.
     pub(super) const fn should_gather(&mut self, now: u64) -> bool {
         let handled = self.handled;
-        if handled > 0 {
-            let gap = now.saturating_sub(self.last) / handled;
+        if let Some(gap) = now.saturating_sub(self.last).checked_div(handled) {
             self.gap = self.gap - (self.gap >> SHIFT) + (gap >> SHIFT);
             self.last = now;
             self.handled = 0;

@@ -1,5 +1,8 @@
 //! A citizen's request from its plan to its one end.
 
+use bytes::Bytes;
+use http::Request;
+
 use super::{Coming, Entry, Phase, Worker};
 use crate::{
     citizen::{Fate, JourneyEnd, Reply, Then},
@@ -7,7 +10,7 @@ use crate::{
     generator::answer::Answer,
     record::Ending,
     results::Reason,
-    workload::Filling,
+    workload::{Filling, Workload, Written},
 };
 
 impl Worker<'_> {
@@ -55,22 +58,29 @@ impl Worker<'_> {
         let Some(entry) = self.entries.get_mut(key as usize) else {
             return;
         };
-        let Some(step) = entry.citizen.step_in(workload) else {
-            return self.fail(key, Reason::LocalWorker); // a journey has at least one step
+        let tenant = workload.key_of(entry.citizen.tenant);
+        let Some(prepared) = entry.prepare(tenant, workload, &mut self.request) else {
+            // A journey has at least one step, and the scenario's check knows what a request may hold.
+            return self.fail(key, Reason::LocalWorker);
         };
-        self.request.clear();
-        let filling = entry.filling(workload.key_of(entry.citizen.tenant));
-        let body = step.request.write(&filling, &mut self.request);
         entry.written = self.clock.now();
         entry.phase = Phase::Sent(connection);
         self.waiting = self.waiting.saturating_sub(1);
         self.record.send(&entry.citizen, entry.ready, entry.written);
-        self.record.note_sent_bytes(entry.citizen.plan, body.body());
+        self.record
+            .note_sent_bytes(entry.citizen.plan, prepared.body.body());
         if workload.limits.timeout.is_some() {
             self.set_timer(key);
         }
-        if let Err(reason) = self.write_on(connection, key, body.filler, step.request.is_head()) {
-            self.drop_connection(connection);
+        let body = prepared.body;
+        let sent = match prepared.stream {
+            Some((request, text)) => self.stream_on(connection, key, request, text, body),
+            None => self.write_on(connection, key, body.filler, prepared.is_head),
+        };
+        if let Err(reason) = sent {
+            if !workload.target.http2 {
+                self.drop_connection(connection);
+            }
             self.fail(key, reason);
         }
     }
@@ -154,8 +164,7 @@ impl Worker<'_> {
         };
         entry.phase = Phase::Thinking;
         if let Some(connection) = connection {
-            // The answer may still come, and would be taken for another's.
-            self.drop_connection(connection);
+            self.leave_connection(connection, key);
         }
         self.end_without_answer(&before, fate, written, now);
         self.go_on(key, then, now);
@@ -211,6 +220,14 @@ impl Worker<'_> {
     }
 }
 
+/// A request with nothing left to fill in.
+struct Prepared {
+    body: Written,
+    is_head: bool,
+    /// Head and text for HTTP/2.
+    stream: Option<(Request<()>, Bytes)>,
+}
+
 impl Entry {
     fn deadline(&self, deadline: Option<std::time::Duration>) -> u64 {
         deadline.map_or(u64::MAX, |deadline| {
@@ -223,6 +240,27 @@ impl Entry {
             (Some(timeout), Phase::Sent(_)) => self.written.saturating_add(nanoseconds(timeout)),
             _ => u64::MAX,
         }
+    }
+
+    /// The request as it goes out: for HTTP/1.1 in `out`, for HTTP/2 in parts.
+    fn prepare(&self, tenant: &[u8], workload: &Workload, out: &mut Vec<u8>) -> Option<Prepared> {
+        let template = &self.citizen.step_in(workload)?.request;
+        let filling = self.filling(tenant);
+        if !workload.target.http2 {
+            out.clear();
+            return Some(Prepared {
+                body: template.write(&filling, out),
+                is_head: template.is_head(),
+                stream: None,
+            });
+        }
+        let url = workload.target.url.as_str();
+        let (request, text, body) = template.streamed(&filling, url)?;
+        Some(Prepared {
+            body,
+            is_head: template.is_head(),
+            stream: Some((request, text)),
+        })
     }
 
     fn filling<'e>(&'e self, tenant: &'e [u8]) -> Filling<'e> {

@@ -27,12 +27,12 @@ pub struct Progress {
     pub in_flight: u64,
     /// Of these, without a connection or stream.
     pub waiting: u64,
-    /// Response so far at the median, p90 and p99; none before the first answer.
+    /// Response of late at the median, p90 and p99; none without an answer.
     pub response_ns: Option<[u64; 3]>,
-    /// Longest time that a request is out without an answer: the live form of `≥`.
-    pub oldest_ns: u64,
-    /// Own lag so far at p99; none before the first request.
-    pub own_lag_p99_ns: Option<u64>,
+    /// Seconds since the last answer while requests are out: the live form of `≥`.
+    pub silent_seconds: u64,
+    /// Largest own lag of late; none before the first request.
+    pub own_lag_max_ns: Option<u64>,
     /// Why the run would be invalid if it ended now; none when it is valid so far.
     pub doubt: Option<String>,
     /// Reasons so far, the most frequent first.
@@ -44,14 +44,14 @@ pub struct Progress {
 impl Progress {
     fn response(&self) -> String {
         let Some([p50, p90, p99]) = self.response_ns else {
-            return "no answer yet".to_owned();
+            return "no answer".to_owned();
         };
         let [p50, p90, p99] = [p50, p90, p99].map(quantity::duration);
         format!("p50 {p50}  p90 {p90}  p99 {p99}")
     }
 
     fn own_lag(&self) -> String {
-        self.own_lag_p99_ns
+        self.own_lag_max_ns
             .map_or_else(|| "–".to_owned(), quantity::duration)
     }
 
@@ -84,10 +84,10 @@ pub fn frame(progress: &Progress, style: Style) -> Vec<String> {
         ),
         progress.response(),
         format!(
-            "open {}  waiting {}  oldest {}",
+            "open {}  waiting {}  silent {} s",
             quantity::count(progress.in_flight),
             quantity::count(progress.waiting),
-            quantity::duration(progress.oldest_ns)
+            progress.silent_seconds
         ),
         format!(
             "failed {}  abandoned {}",
@@ -111,7 +111,7 @@ pub fn frame(progress: &Progress, style: Style) -> Vec<String> {
         ));
     }
     lines.push(format!(
-        "own lag p99 {}  {}",
+        "own lag ≤ {}  {}",
         progress.own_lag(),
         progress.validity()
     ));
@@ -145,14 +145,14 @@ pub fn line(progress: &Progress) -> String {
         )
     });
     format!(
-        "{}: offered {}, answered {}, {}, open {}, waiting {}, oldest {}, failed {}, abandoned {}{}{replicas}; own lag p99 {}, {}",
+        "{}: offered {}, answered {}, {}, open {}, waiting {}, silent {} s, failed {}, abandoned {}{}{replicas}; own lag ≤ {}, {}",
         progress.clock(),
         quantity::rate(progress.offered_per_second),
         quantity::rate(progress.answered_per_second),
         progress.response(),
         progress.in_flight,
         progress.waiting,
-        quantity::duration(progress.oldest_ns),
+        progress.silent_seconds,
         quantity::percent(progress.counts.failed_share().unwrap_or(0.0)),
         progress.counts.abandoned,
         if reasons.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
     verdict::judge,
 };
 
-use super::{Progress, Screen, Style, frame, line, summary};
+use super::{Progress, Screen, Style, Watch, frame, line, summary};
 
 fn terminal(columns: usize) -> Style {
     Style {
@@ -25,7 +25,7 @@ fn progress() -> Progress {
         offered_per_second: 15_000.0,
         answered_per_second: 14_200.0,
         response_ns: Some([1_200_000, 48_000_000, 2_300_000_000]),
-        own_lag_p99_ns: Some(87_000),
+        own_lag_max_ns: Some(87_000),
         reasons: vec![ReasonCount {
             reason: Reason::ConnectRefused,
             count: 1_234,
@@ -67,7 +67,7 @@ fn own_lag_and_validity_are_in_every_frame_and_every_line() {
         let plain = line(&progress);
         for text in [lines, plain] {
             assert!(
-                text.contains("own lag p99 87 µs") && text.contains(word),
+                text.contains("own lag ≤ 87 µs") && text.contains(word),
                 "{text}"
             );
         }
@@ -127,4 +127,29 @@ fn a_frame_is_drawn_in_the_place_of_the_last_one() {
             b"one\ntwo\n\x1b[2F\x1b[0Jthree\n"
         )
     );
+}
+
+#[test]
+fn a_silent_target_and_a_lagging_generator_are_seen_second_by_second() {
+    let mut results = play(12, 100, &[], |_, plan| {
+        if plan < 6_000_000_000 {
+            Fate::After(1_000_000)
+        } else {
+            Fate::Never(1)
+        }
+    });
+    let mut watch = Watch::new(12.0);
+    for second in &mut results.seconds {
+        second.in_flight = 1;
+        let progress = watch.see(second).clone();
+        assert_eq!(progress.doubt, None);
+        let silent = u64::try_from(second.at_seconds - 5).unwrap_or(0);
+        assert_eq!(progress.silent_seconds, silent);
+    }
+    let mut lagging = Watch::new(12.0);
+    let mut doubts = results.seconds.iter_mut().map(|second| {
+        second.own_lag_max_ns = 50_000_000;
+        lagging.see(second).doubt.clone()
+    });
+    assert_eq!(doubts.next().flatten().as_deref(), Some("lag 50 ms"));
 }

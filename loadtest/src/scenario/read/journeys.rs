@@ -134,14 +134,25 @@ fn read_step(node: &Node<'_>, at: &str, report: &mut Report) -> Step {
 }
 
 fn path(text: &str) -> Result<String, Fault> {
+    let wrong =
+        |why: &str, remedy: &str| Err(Fault::new(format!("{} {why}", quoted(text)), remedy));
     let sound = text.starts_with('/') && text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-    sound.then(|| text.to_owned()).ok_or_else(|| {
-        let wrong = format!("{} is not a path", quoted(text));
-        Fault::new(
-            wrong,
-            "write /PATH, with %20 and so on for what is not ASCII",
-        )
-    })
+    if !sound {
+        let remedy = "write /PATH, with %20 and so on for what is not ASCII";
+        return wrong("is not a path", remedy);
+    }
+    if text.contains('#') {
+        return wrong("has a fragment, which browsers never send", "remove it");
+    }
+    let holes = ["{tenant.ars}", "{tenant}", "{citizen}"];
+    let filled = holes
+        .iter()
+        .fold(text.to_owned(), |text, hole| text.replace(hole, ""));
+    if filled.contains(['{', '}']) {
+        let remedy = "write {tenant.ars} or {citizen}, or %7B and %7D for braces";
+        return wrong("has a hole that nothing fills", remedy);
+    }
+    Ok(text.to_owned())
 }
 
 /// A field must not end the head, nor say what only the generator knows.

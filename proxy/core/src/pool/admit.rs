@@ -38,10 +38,7 @@ impl<R: SharedRate> PoolState<R> {
     ) -> Admission {
         self.totals.arrivals += 1;
         self.budget.arrived(now);
-        let in_flight_max = match arrival.in_flight_max {
-            u32::MAX => u32::MAX,
-            limit => policy.share.of(limit).max(1),
-        };
+        let in_flight_max = super::share_of(policy, arrival.in_flight_max);
         let flow = self
             .queue
             .arrived(arrival.flow, arrival.inhabitants, in_flight_max, now);
@@ -84,6 +81,10 @@ impl<R: SharedRate> PoolState<R> {
         };
         let position = chosen.map_err(|refusal| self.refuse(refusal, None).refusal)?;
         let flow = self.queue.readmitted(retry.flow, retry.inhabitants, now);
+        // The seat that it gave back may have gone to the next of its own tenant.
+        if !self.queue.within_limit(flow) {
+            return Err(self.refuse(Refusal::PoolFull, None).refusal);
+        }
         let seats = self.endpoints.seats(policy, now);
         let run = self.queue.admit(flow, retry.cost.max(1), seats, now);
         // A request whose earlier attempts left its session's endpoint is counted as lost already.

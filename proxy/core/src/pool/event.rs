@@ -38,6 +38,17 @@ pub struct Arrival<'a, R> {
     pub draw: u64,
 }
 
+/// What the waiting requests of a flow go by, of the fields of an [`Arrival`] those that a config decides.
+#[derive(Clone, Debug)]
+pub struct Terms<R> {
+    /// See [`Arrival::inhabitants`].
+    pub inhabitants: u64,
+    /// See [`Arrival::in_flight_max`].
+    pub in_flight_max: u32,
+    /// See [`Arrival::rate`].
+    pub rate: Option<(Quota, R)>,
+}
+
 /// A request whose attempt failed and that wants another seat.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry<'a> {

@@ -18,8 +18,6 @@ pub(crate) const CORRECTION_INTERVAL: Duration = Duration::from_millis(250);
 /// No flow owes more than it would get in this time if all active flows wanted seats: a long outage of one tenant's
 /// requests must not lock it out for as long afterwards.
 const DEBT_MAX_MICROS: u64 = 15_000_000;
-/// The least weight, as a part of the active flows' mean: Gröde's seven people do not wait a minute behind Berlin.
-const WEIGHT_FLOOR_DIVISOR: u64 = 10;
 /// Departures that the average service time of a flow, and of a pool, remembers.
 const FLOW_MEMORY: u64 = 8;
 const POOL_MEMORY: u64 = 64;
@@ -29,10 +27,10 @@ const FORGET_PER_TICK: usize = 64;
 impl<R: SharedRate> FairQueue<R> {
     /// A request got a seat without waiting.
     pub(crate) fn admit(&mut self, index: u32, cost: u32, seats: u32, now: Timestamp) -> RunId {
-        let virtual_time = self.virtual_time;
+        let start = self.start();
         self.change(index, |flow| {
             if flow.waiting == 0 {
-                flow.finish = flow.finish.max(virtual_time);
+                flow.finish = flow.finish.max(start);
             }
         });
         self.charge(index, cost, seats, now)
@@ -113,8 +111,7 @@ impl<R: SharedRate> FairQueue<R> {
         let prior = self.service_time.or(ServiceTime::UNKNOWN);
         let (mut price, mut charged) = (Weight::from_thousandths(0).price(), <_>::default());
         if let Some(flow) = self.flows.get(index) {
-            let floor = load.active_weight / load.active.max(1) / WEIGHT_FLOOR_DIVISOR;
-            let weight = flow.weight.thousandths().max(floor);
+            let weight = flow.weight.thousandths().max(load.weight_floor());
             price = Weight::from_thousandths(weight).price();
             let expected = flow.service_time.or(prior).micros();
             charged = price.of(expected.saturating_mul(u64::from(cost)));

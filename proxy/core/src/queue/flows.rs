@@ -53,6 +53,11 @@ impl<R: SharedRate> Flows<R> {
         }
     }
 
+    /// The number of the flow with this key, if it is remembered.
+    pub(crate) fn index(&self, key: FlowKey) -> Option<u32> {
+        self.by_key.get(&key).copied()
+    }
+
     pub(crate) fn find(&self, key: FlowKey) -> Option<&Flow<R>> {
         self.get(*self.by_key.get(&key)?)
     }

@@ -20,7 +20,15 @@ pub(crate) struct Load {
     pub(crate) ready_work: u64,
 }
 
+/// The least weight, as a part of the active flows' mean: Gröde's seven people do not wait a minute behind Berlin.
+const WEIGHT_FLOOR_DIVISOR: u64 = 10;
+
 impl Load {
+    /// What a flow weighs at least, in thousandths.
+    pub(crate) fn weight_floor(&self) -> u64 {
+        self.active_weight / self.active.max(1) / WEIGHT_FLOOR_DIVISOR
+    }
+
     pub(crate) fn of<R: SharedRate>(flow: &Flow<R>) -> Self {
         let weight = flow.weight.thousandths();
         let mut load = Self {

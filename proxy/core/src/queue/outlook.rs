@@ -61,8 +61,8 @@ impl<R: SharedRate> FairQueue<R> {
         let own_limit = u128::from(over) * u128::from(each) / u128::from(flow.in_flight_max.max(1));
         let turn = if full || self.load.ready > 0 {
             self.turn(
-                flow.weight.thousandths(),
-                flow.work.saturating_add(work),
+                flow.weight.thousandths().max(self.load.weight_floor()),
+                flow.work,
                 flow.standing == super::Standing::Ready,
                 work,
                 seats,
@@ -77,18 +77,20 @@ impl<R: SharedRate> FairQueue<R> {
         }
     }
 
-    /// Microseconds until the backlog before a request is served: its own flow's at the flow's share of the seats, or
-    /// everybody's at all of them, whichever is less.
+    /// Microseconds until a request's turn: what waits before it in its own flow, at the flow's share of the seats, or
+    /// what waits in all, at all of them, whichever is less; and the next free seat. The share is that of the dispatches:
+    /// by the weight with its floor.
     fn turn(&self, weight: u64, own_work: u64, ready: bool, work: u64, seats: u32) -> u128 {
         let seats = u128::from(seats.max(1));
-        let everybody = (u128::from(self.load.ready_work) + u128::from(work)) / seats;
+        let next = u128::from(work) / seats;
+        let everybody = u128::from(self.load.ready_work) / seats + next;
         if self.fair_by == FairBy::None {
             return everybody;
         }
         let joining = if ready { 0 } else { weight };
         let weights = u128::from(self.load.ready_weight) + u128::from(joining);
         let own = u128::from(own_work) * weights / (u128::from(weight.max(1)) * seats);
-        own.min(everybody)
+        (own + next).min(everybody)
     }
 
     /// Time in which those who are ready now will have got their seats.
@@ -117,6 +119,8 @@ impl<R: SharedRate> FairQueue<R> {
             return Some(Refusal::TenantQueueFull);
         }
         let held = self.clients.get(&(index, client)).copied().unwrap_or(0);
-        (held >= policy.client_max()).then_some(Refusal::ClientWaiting)
+        let in_all = self.networks.get(&client).copied().unwrap_or(0);
+        let refused = held >= policy.client_max() || in_all >= policy.client_max_in_all();
+        refused.then_some(Refusal::ClientWaiting)
     }
 }

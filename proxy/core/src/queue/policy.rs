@@ -20,7 +20,9 @@ pub struct QueuePolicy {
     /// What a flow's share follows. Taken over by [`set_endpoints`](crate::PoolState::set_endpoints) alone, because it
     /// orders all who wait anew.
     pub fair_by: FairBy,
-    /// Places of its flow that one client network may hold, in percent of `waiting_per_tenant_max`; at least one.
+    /// Places that one client network may hold: of a flow in percent of `waiting_per_tenant_max`, and of all flows together
+    /// in percent of `waiting_max`; at least one. Tenants are named by whoever asks, so one network could take all places
+    /// of a pool by naming many.
     pub client_share: u32,
 }
 
@@ -32,7 +34,16 @@ impl QueuePolicy {
 
     /// Places of its flow that one client network may hold.
     pub(crate) fn client_max(&self) -> u32 {
-        let places = u64::from(self.waiting_per_tenant_max) * u64::from(self.client_share) / 100;
+        self.share_of(self.waiting_per_tenant_max)
+    }
+
+    /// Places of the pool that one client network may hold, whatever tenants it names.
+    pub(crate) fn client_max_in_all(&self) -> u32 {
+        self.share_of(self.waiting_max)
+    }
+
+    fn share_of(&self, places: u32) -> u32 {
+        let places = u64::from(places) * u64::from(self.client_share) / 100;
         u32::try_from(places).unwrap_or(u32::MAX).max(1)
     }
 }

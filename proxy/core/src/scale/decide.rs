@@ -271,7 +271,8 @@ fn limit(policy: &ScalePolicy, _: &Evidence, wanted: u32) -> Hold {
     })
 }
 
-/// Every order costs a write, and replicas that come and go: about the same is the same. From and to zero never is.
+/// Every order costs a write, and replicas that come and go: about the same is the same. From and to zero never is, nor
+/// what is less than was announced: a launch is verified to the last replica.
 fn dead_band(policy: &ScalePolicy, evidence: &Evidence, wanted: u32) -> Hold {
     let previous = evidence.previous;
     let band = if wanted > previous {
@@ -281,10 +282,10 @@ fn dead_band(policy: &ScalePolicy, evidence: &Evidence, wanted: u32) -> Hold {
     };
     let change = f64::from(wanted.abs_diff(previous));
     let small = change > 0.0 && change <= f64::from(previous) * band.clamp(0.0, 1.0);
-    (small && wanted > 0 && previous <= policy.max && previous >= policy.min).then_some(
-        Reason::DeadBand {
-            wanted,
-            replicas: previous,
-        },
-    )
+    let allowed =
+        previous <= policy.max && previous >= policy.min.max(evidence.plan.min(policy.max));
+    (small && wanted > 0 && allowed).then_some(Reason::DeadBand {
+        wanted,
+        replicas: previous,
+    })
 }

@@ -131,12 +131,12 @@ pub fn need(launches: &[Launch], capacity: &Capacity, now: WallTime) -> Need {
         .unwrap_or_default()
 }
 
-/// Whether a launch that begins within a minute will hold.
+/// Whether a launch that is on or begins within a minute holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
     /// Which launch.
     pub launch: String,
-    /// Replicas that must be ready when it begins.
+    /// Replicas that must be ready when it begins, or now.
     pub needed: u32,
     /// Those that are.
     pub ready: u32,
@@ -149,7 +149,7 @@ impl Verification {
     }
 }
 
-/// Verifies every launch from `T - 60 s` until it begins.
+/// Verifies every launch from `T - 60 s` until it ends; once it has begun, by what is expected at that moment.
 pub fn verify(
     launches: &[Launch],
     capacity: &Capacity,
@@ -158,18 +158,18 @@ pub fn verify(
 ) -> Vec<Verification> {
     launches
         .iter()
-        .filter(|launch| launch.at.earlier(VERIFIED_BEFORE) <= now && now < launch.at)
+        .filter(|launch| launch.at.earlier(VERIFIED_BEFORE) <= now && now < launch.end())
         .map(|launch| Verification {
             launch: launch.name.clone(),
-            needed: needed_at(launches, capacity, launch),
+            needed: needed_at(launches, capacity, launch, now.max(launch.at)),
             ready,
         })
         .collect()
 }
 
-/// Replicas that must be ready when a launch begins: at least one, since a ramp from nothing begins with somebody.
-fn needed_at(launches: &[Launch], capacity: &Capacity, launch: &Launch) -> u32 {
-    let rate = rate_at(launches, launch.at);
+/// Replicas that must be ready for a launch at a moment: at least one, since a ramp from nothing begins with somebody.
+fn needed_at(launches: &[Launch], capacity: &Capacity, launch: &Launch, moment: WallTime) -> u32 {
+    let rate = rate_at(launches, moment);
     capacity.replicas(rate, launch.wait_p99).max(1)
 }
 
@@ -190,7 +190,7 @@ struct Window {
 
 impl Window {
     fn of(launches: &[Launch], capacity: &Capacity, launch: &Launch) -> Self {
-        let replicas = needed_at(launches, capacity, launch);
+        let replicas = needed_at(launches, capacity, launch, launch.at);
         let opens = launch
             .at
             .earlier(capacity.ready_after(replicas) + capacity.margin());

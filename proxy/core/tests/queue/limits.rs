@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use schleuse_core::{Fraction, Leave, Quota, Refusal};
+use schleuse_core::{Fraction, Leave, Quota, Refusal, Retry, Terms};
 
-use crate::support::{Ask, Bench, of};
+use crate::support::{Ask, Bench, flow, of};
 
 fn rated(rate: f64, burst: f64) -> Ask {
     Ask {
@@ -137,4 +137,58 @@ fn of_two_processes_each_has_half_of_seats_rates_and_requests_in_flight() {
     let _last = bench.go(&of(3));
     bench.wait(&of(3));
     assert_eq!(bench.pool.in_flight(), 5);
+}
+
+#[test]
+fn a_retry_does_not_take_a_tenant_beyond_what_it_may_have_in_flight() {
+    let mut bench = Bench::new(3);
+    bench.set_endpoints(2);
+    let ask = Ask {
+        in_flight_max: 1,
+        ..of(1)
+    };
+    let slot = bench.go(&ask);
+    bench.wait(&ask);
+    let tried = [slot.endpoint];
+    // Its seat goes to the next of the same tenant.
+    bench.depart(slot);
+    let next = bench.dispatch().unwrap();
+    let retry = Retry {
+        flow: flow(1),
+        inhabitants: 1_000,
+        cost: 1,
+        tried: &tried,
+        preferred: None,
+        draw: 1,
+    };
+    let again = bench.pool.retry(&bench.policy, bench.now, &retry);
+    assert_eq!(again.unwrap_err(), Refusal::PoolFull);
+    bench.depart(next.slot);
+    assert!(bench.pool.retry(&bench.policy, bench.now, &retry).is_ok());
+}
+
+#[test]
+fn new_terms_reach_those_who_wait() {
+    let mut bench = Bench::new(10);
+    let rated = rated(0.1, 1.0);
+    let limited = Ask {
+        in_flight_max: 1,
+        ..of(2)
+    };
+    let _slots = [bench.go(&rated), bench.go(&limited)];
+    bench.wait(&rated);
+    bench.wait(&limited);
+    assert!(bench.dispatch().is_none());
+    for tenant in [1, 2] {
+        let terms = Terms {
+            inhabitants: 1_000,
+            in_flight_max: u32::MAX,
+            rate: None,
+        };
+        bench
+            .pool
+            .set_terms(&bench.policy, flow(tenant), terms, bench.now);
+    }
+    assert!(bench.dispatch().is_some() && bench.dispatch().is_some());
+    assert_eq!(bench.waiting(), 0);
 }

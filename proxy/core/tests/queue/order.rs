@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schleuse_core::{Class, FairBy, Leave, Mode};
+use schleuse_core::{Class, FairBy, Leave, Mode, Slot};
 
 use crate::support::{Ask, Bench, address, of};
 
@@ -226,4 +226,33 @@ fn who_goes_without_waiting_is_charged_from_now_on_and_not_from_when_it_was_idle
     let _slot = bench.go(&of(1));
     let charged = bench.view(1).ahead;
     assert!((charged * 1_000.0 - 0.01).abs() < 1e-6, "{charged}");
+}
+
+/// After requests that hung, each next one is charged for a long time and given back nearly all of it. That must be no
+/// credit which somebody else waits for.
+#[test]
+fn a_flow_whose_requests_hung_has_no_lead_over_one_that_comes_afterwards() {
+    let mut bench = Bench::new(4);
+    let (hung, quiet) = (of(1), of(2));
+    let mut slots: Vec<Slot> = (0..4).map(|_| bench.go(&hung)).collect();
+    for _ in 0..200 {
+        bench.wait(&hung);
+    }
+    for _ in 0..48 {
+        bench.pass(Duration::from_millis(250));
+        bench.pool.tick(&bench.policy, bench.now);
+    }
+    // Until the flow is known to be quick again.
+    for _ in 0..40 {
+        slots = slots
+            .into_iter()
+            .map(|slot| bench.next_after(slot, 3).unwrap().slot)
+            .collect();
+    }
+    let waiting = bench.wait(&quiet);
+    let before = slots
+        .into_iter()
+        .map(|slot| bench.next_after(slot, 3).unwrap().ticket)
+        .position(|ticket| ticket == waiting.ticket);
+    assert!(before.is_some(), "it waits longer than one seat's time");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schleuse_core::{Leave, Refusal};
+use schleuse_core::{Admission, Leave, Refusal};
 
 use crate::support::{Ask, Bench, of};
 
@@ -154,4 +154,43 @@ fn without_a_queue_who_gets_no_seat_is_refused() {
         let _slot = bench.go(&of(0));
         assert_eq!(bench.refused(&of(1)).refusal, Refusal::PoolFull);
     }
+}
+
+#[test]
+fn a_small_flow_is_not_told_of_a_wait_that_its_least_weight_spares_it() {
+    let mut bench = Bench::new(1);
+    bench.policy.queue.wait_max = Duration::from_secs(10);
+    let berlin = Ask {
+        inhabitants: 3_700_000,
+        ..of(1)
+    };
+    let groede = Ask {
+        inhabitants: 7,
+        ..of(2)
+    };
+    bench.teach(1, 500);
+    let slot = bench.go(&berlin);
+    while let Admission::Wait(_) = bench.arrive(&berlin) {}
+    let waiting = bench.wait(&groede);
+    assert!(waiting.predicted <= Duration::from_secs(1), "{waiting:?}");
+    let next = bench.next_after(slot, 500).unwrap();
+    assert_eq!(next.ticket, waiting.ticket);
+}
+
+#[test]
+fn a_client_network_that_names_many_tenants_leaves_places_to_others() {
+    let mut bench = Bench::new(1);
+    bench.policy.queue.waiting_max = 20;
+    bench.policy.queue.client_share = 20;
+    let _slot = bench.go(&of(0));
+    let from_one = |tenant| Ask {
+        client: 77,
+        ..of(tenant)
+    };
+    for tenant in 1..5 {
+        bench.wait(&from_one(tenant));
+    }
+    let refused = bench.refused(&from_one(5));
+    assert_eq!(refused.refusal, Refusal::ClientWaiting);
+    bench.wait(&of(5));
 }

@@ -150,6 +150,14 @@ fn a_change_of_a_few_per_cent_is_not_worth_an_order() {
 }
 
 #[test]
+fn what_was_announced_is_ordered_to_the_last_replica() {
+    let mut evidence = serving(2_000, 12);
+    evidence.previous = 92;
+    evidence.plan = 95;
+    assert_eq!(decide(&policy(), &evidence).replicas, 95);
+}
+
+#[test]
 fn p35_a_pool_with_one_long_request_is_not_idle() {
     let long = Evidence {
         in_flight: 1,

@@ -1,6 +1,6 @@
 //! Expected arrivals over time: constant, a ramp, or a table; piecewise linear all of them.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use super::WallTime;
 
@@ -23,17 +23,17 @@ pub enum Profile {
 
 impl Profile {
     /// The points between which it is linear.
-    fn points(&self) -> Vec<(Duration, f64)> {
+    fn points(&self) -> Cow<'_, [(Duration, f64)]> {
         match self {
-            Self::Constant(rate) => vec![(Duration::ZERO, *rate)],
-            Self::Ramp { rate, over } => vec![(Duration::ZERO, 0.0), (*over, *rate)],
-            Self::Table(points) => points.clone(),
+            Self::Constant(rate) => vec![(Duration::ZERO, *rate)].into(),
+            Self::Ramp { rate, over } => vec![(Duration::ZERO, 0.0), (*over, *rate)].into(),
+            Self::Table(points) => points.into(),
         }
     }
 
     /// When it bends.
     pub fn bends(&self) -> Vec<Duration> {
-        self.points().into_iter().map(|(at, _)| at).collect()
+        self.points().iter().map(|&(at, _)| at).collect()
     }
 
     /// Arrivals per second at `since`; where it jumps, just before it when `before`. Never negative.

@@ -123,7 +123,11 @@ fn the_verification_says_how_many_are_missing() {
         verify(&launches, &capacity(), 12, moment(-1))[0].short_by(),
         0
     );
-    assert_eq!(verify(&launches, &capacity(), 5, moment(0)), []);
+    assert_eq!(
+        verify(&launches, &capacity(), 5, moment(0))[0].short_by(),
+        7
+    );
+    assert_eq!(verify(&launches, &capacity(), 5, moment(3_600)), []);
 }
 
 #[test]

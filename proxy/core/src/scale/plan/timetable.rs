@@ -165,7 +165,7 @@ fn problems(
         problems.push(PlanProblem::ColdStartUnknown);
     }
     for launch in launches {
-        let replicas = needed_at(launches, capacity, launch);
+        let replicas = needed_at(launches, capacity, launch, launch.at);
         let ordered = launch
             .at
             .earlier(capacity.ready_after(replicas) + VERIFIED_BEFORE);

@@ -1,0 +1,187 @@
+//! The launches of one pool from look to look: what they ask for now, and whether they will hold.
+//!
+//! The plan is the core's. What it is reckoned from is learnt on the way and may come out lower a moment later; so the
+//! most that a window has asked for stands until its end. Only changes are events: an alarm that repeats itself four
+//! times a second hides what it says.
+
+use std::collections::BTreeMap;
+
+use schleuse_config::PoolPlan;
+use schleuse_core::scale::{
+    learnt::Learnt,
+    plan::{Capacity, Need, Verification, WallTime, need, verify},
+    policy::ScalePolicy,
+};
+
+use crate::log::{self, Level};
+
+/// What the launches of a pool ask for, as operators see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaunchStatus {
+    /// What it is reckoned from.
+    pub capacity: Capacity,
+    /// There are learnt values of the pool.
+    pub learnt: bool,
+    /// What is to be ordered now.
+    pub need: Need,
+    /// The launches that begin within a minute, or have begun.
+    pub verified: Vec<Verification>,
+}
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub(super) struct Launches {
+    /// The most that this window has asked for.
+    most: u32,
+    /// Of each launch that is verified: whether it was short at the last look.
+    judged: BTreeMap<String, bool>,
+}
+
+impl Launches {
+    /// Looks at the plan at `now`, with so many replicas that serve.
+    pub(super) fn look(
+        &mut self,
+        plan: &PoolPlan,
+        policy: &ScalePolicy,
+        learnt: &Learnt,
+        ready: u32,
+        now: WallTime,
+    ) -> LaunchStatus {
+        let capacity = plan.capacity(policy, learnt);
+        let asked = need(&plan.launches, &capacity, now);
+        self.most = if asked.in_window {
+            self.most.max(asked.replicas).min(policy.max)
+        } else {
+            0
+        };
+        LaunchStatus {
+            learnt: *learnt != Learnt::default(),
+            need: Need {
+                replicas: self.most,
+                ..asked
+            },
+            verified: verify(&plan.launches, &capacity, ready, now),
+            capacity,
+        }
+    }
+
+    /// What changed since the last look: an event each.
+    pub(super) fn judge(&mut self, pool: &str, verified: &[Verification]) {
+        self.judged
+            .retain(|launch, _| verified.iter().any(|found| found.launch == *launch));
+        for found in verified {
+            let is_short = found.short_by() > 0;
+            let before = self.judged.insert(found.launch.clone(), is_short);
+            if before != Some(is_short) {
+                note(pool, found);
+            }
+        }
+    }
+}
+
+fn note(pool: &str, found: &Verification) {
+    let (needed, ready) = (found.needed.to_string(), found.ready.to_string());
+    let fields = [
+        ("launch", &*found.launch),
+        ("pool", pool),
+        ("needed", &*needed),
+        ("ready", &*ready),
+    ];
+    if found.short_by() > 0 {
+        log::event(Level::Error, "launch_short", &fields);
+    } else {
+        log::event(Level::Info, "launch_ready", &fields);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use schleuse_core::{
+        PoolIndex,
+        scale::plan::{Launch, Profile},
+    };
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(second: i64) -> WallTime {
+        WallTime::from_unix_millis(3_600_000 + second * 1_000)
+    }
+
+    /// 900 a second for an hour from second 0 on: ten replicas of ten seats of 100 ms.
+    fn plan() -> PoolPlan {
+        PoolPlan {
+            pool: PoolIndex(0),
+            launches: vec![Launch {
+                name: "grant".to_owned(),
+                at: at(0),
+                arrivals: Profile::Constant(900.0),
+                wait_p99: SECOND,
+                duration: SECOND * 3_600,
+            }],
+            services: vec!["wohngeld".to_owned()],
+            seat_time: None,
+            cold_start: Some(SECOND * 8),
+            cold_start_prior: None,
+            replicas_per_second: 5.0,
+            margin: SECOND * 120,
+        }
+    }
+
+    fn policy() -> ScalePolicy {
+        ScalePolicy {
+            seats_per_replica: 10,
+            ..ScalePolicy::default()
+        }
+    }
+
+    fn needs(launches: &mut Launches, learnt: &Learnt, second: i64) -> Need {
+        launches
+            .look(&plan(), &policy(), learnt, 0, at(second))
+            .need
+    }
+
+    #[test]
+    fn the_plan_asks_from_the_pre_warm_to_the_end() {
+        let mut launches = Launches::default();
+        let learnt = Learnt::default();
+        let asked =
+            [-131, -130, 3_599, 3_600].map(|second| needs(&mut launches, &learnt, second).replicas);
+        assert_eq!(asked, [0, 10, 10, 0]);
+    }
+
+    #[test]
+    fn what_turns_out_faster_than_planned_lets_nothing_go_before_the_end() {
+        let mut launches = Launches::default();
+        assert_eq!(needs(&mut launches, &Learnt::default(), -60).replicas, 10);
+        let mut faster = Learnt::default();
+        let counted = schleuse_core::scale::demand::Counters {
+            arrivals: 10_000,
+            completions: 10_000,
+            seat_micros: 10_000 * 20_000,
+        };
+        faster.count(counted, SECOND, true);
+        let fresh = needs(&mut Launches::default(), &faster, 60).replicas;
+        assert!(fresh < 10, "{fresh} would be enough");
+        assert_eq!(needs(&mut launches, &faster, 60).replicas, 10);
+        assert_eq!(needs(&mut launches, &faster, 3_600).replicas, 0);
+    }
+
+    #[test]
+    fn a_launch_is_verified_from_a_minute_before_it_to_its_end() {
+        let mut launches = Launches::default();
+        let learnt = Learnt::default();
+        let mut short = |ready, second| {
+            let status = launches.look(&plan(), &policy(), &learnt, ready, at(second));
+            status.verified.first().map(Verification::short_by)
+        };
+        assert_eq!(short(0, -61), None);
+        assert_eq!(short(4, -60), Some(6));
+        assert_eq!(short(10, -1), Some(0));
+        assert_eq!(short(9, 1_800), Some(1));
+        assert_eq!(short(0, 3_600), None);
+    }
+}

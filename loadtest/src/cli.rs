@@ -7,6 +7,7 @@ mod check;
 mod play;
 mod print;
 mod search;
+mod simulation;
 mod view;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
@@ -43,6 +44,8 @@ enum Command {
     },
     /// Serves as a backend for tests whose behaviour is known.
     Origin(origin::command::Options),
+    /// Plays a scenario against a config in virtual time: how many will wait, and how many replicas there will be.
+    Simulate(simulation::Simulate),
     /// Searches the rate that a target just bears.
     Capacity(search::Capacity),
     /// Compares two targets over many rounds, or two saved results.
@@ -237,12 +240,18 @@ fn admin_address(text: &str) -> Option<SocketAddr> {
     text.trim_end_matches('/').parse().ok()
 }
 
+#[cfg(test)]
+pub(crate) fn identity_of(scenario: &Scenario, target: &str) -> crate::results::ScenarioIdentity {
+    play::identity(scenario, target)
+}
+
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(run) => play::run(&run.what, &run.reports),
         Command::Check { scenarios } => check::check(&scenarios),
         Command::Origin(options) => origin::command::run(&options),
+        Command::Simulate(simulate) => simulation::simulate(&simulate),
         Command::Capacity(capacity) => search::capacity(&capacity),
         Command::Compare(compare) => search::compare(&compare),
         Command::Report { result, reports } => play::report(&result, &reports),

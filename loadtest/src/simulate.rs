@@ -4,7 +4,7 @@
 //! the recommender are `schleuse-core`, called with the events of an own clock. What is modelled is what stands behind it:
 //! how long a backend works on a request, and how long a replica takes to start. Left out, because it is not there: the
 //! network, the proxy's own time, limits of client networks (each citizen is a network of its own), errors of backends.
-//! So tails are a lower bound, and reports say so.
+//! So tails are a lower bound, and the command says so. Launch plans are not simulated yet: the recommender alone decides.
 //!
 //! | module | holds |
 //! |---|---|

@@ -178,6 +178,7 @@ fn no_answer_of_a_target_that_crashes_is_made_up() {
         results.counts
     );
     assert!(total.requests <= results.counts.scheduled);
-    let refused = results.count_of(Reason::ConnectRefused);
-    assert!(refused > 0, "{:?}", results.reasons);
+    // Those on open connections are reset; whoever comes later, if anybody does, is refused.
+    let broken = results.count_of(Reason::ConnectRefused) + results.count_of(Reason::Reset);
+    assert!(broken > 0, "{:?}", results.reasons);
 }

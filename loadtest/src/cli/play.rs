@@ -89,7 +89,7 @@ pub(super) fn play(scenario: &Scenario, what: &What, view: &mut View) -> Result<
     Ok(results)
 }
 
-fn identity(scenario: &Scenario, target: &str) -> ScenarioIdentity {
+pub(super) fn identity(scenario: &Scenario, target: &str) -> ScenarioIdentity {
     let (mode, planned) = match &scenario.arrivals {
         Arrivals::Open { phases, .. } => {
             let nanos: u64 = phases.iter().map(crate::schedule::Phase::length).sum();
@@ -111,7 +111,7 @@ fn identity(scenario: &Scenario, target: &str) -> ScenarioIdentity {
 }
 
 /// Writes the reports; the verdict's exit code, or that of a report that could not be written.
-fn finish(results: &Results, reports: &Reports) -> u8 {
+pub(super) fn finish(results: &Results, reports: &Reports) -> u8 {
     let verdict = results
         .verdict
         .as_ref()

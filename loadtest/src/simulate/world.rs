@@ -40,13 +40,13 @@ enum Event {
     /// The next citizen sets out.
     Arrive,
     /// A citizen makes the planned request.
-    Request { who: usize, turn: u32 },
+    Request { who: usize, turn: u64 },
     /// The backend has done its work.
-    Done { who: usize, turn: u32 },
+    Done { who: usize, turn: u64 },
     /// A citizen has waited long enough.
-    Leave { who: usize, turn: u32 },
+    Leave { who: usize, turn: u64 },
     /// A place in a queue ends.
-    Expire { who: usize, turn: u32 },
+    Expire { who: usize, turn: u64 },
     /// A pool wants to be looked at.
     Due { pool: usize },
     /// The recommender decides.
@@ -58,7 +58,7 @@ enum Event {
 /// A citizen on a journey.
 struct Present {
     citizen: Citizen,
-    turn: u32,
+    turn: u64,
     place: Place,
 }
 
@@ -101,6 +101,8 @@ pub(super) struct World<'w> {
     counted: u64,
     waits: u64,
     cold_starts: u64,
+    /// Numbers of turns; places of those who left are used again, turns are not.
+    turns: u64,
 }
 
 const fn timestamp(nanoseconds: u64) -> Timestamp {
@@ -135,6 +137,7 @@ impl<'w> World<'w> {
             counted: 0,
             waits: 0,
             cold_starts: 0,
+            turns: 0,
             workload,
             model,
         };
@@ -226,7 +229,7 @@ impl<'w> World<'w> {
     }
 
     /// Unless something else came first.
-    fn when(&mut self, who: usize, turn: u32, then: fn(&mut Self, usize)) {
+    fn when(&mut self, who: usize, turn: u64, then: fn(&mut Self, usize)) {
         if self
             .present
             .get(who)

@@ -42,7 +42,8 @@ impl World<'_> {
         let Some(present) = self.present.get_mut(who) else {
             return;
         };
-        present.turn += 1;
+        self.turns += 1;
+        present.turn = self.turns;
         let (turn, citizen) = (present.turn, present.citizen.clone());
         self.record.take_up(&citizen, now);
         self.record.send(&citizen, now, now);
@@ -61,7 +62,7 @@ impl World<'_> {
         self.admit(who, &citizen, turn);
     }
 
-    fn admit(&mut self, who: usize, citizen: &Citizen, turn: u32) {
+    fn admit(&mut self, who: usize, citizen: &Citizen, turn: u64) {
         let Some(route) = self.routes.get(citizen.tenant as usize).cloned() else {
             return;
         };
@@ -250,7 +251,8 @@ impl World<'_> {
         };
         let asked = present.citizen.clone();
         let (fate, then) = react(&mut present.citizen, self.now, self.workload);
-        present.turn += 1;
+        self.turns += 1;
+        present.turn = self.turns;
         let turn = present.turn;
         self.note(&asked, fate, status);
         match then {

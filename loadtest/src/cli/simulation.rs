@@ -1,0 +1,126 @@
+//! `simulate`: one run in virtual time, or a table of several that differ in one value of the config.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Reports, What, play, print::say};
+use crate::{
+    distribution::Distribution,
+    prepare,
+    report::{quantity, terminal},
+    results::Results,
+    scenario::{self, Scenario},
+    simulate::{self, Change, Model},
+    verdict,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Simulate {
+    #[command(flatten)]
+    what: What,
+    /// The config whose launch it is.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How long a backend works on a request, as 100ms or `lognormal 80ms 0.5`.
+    #[arg(long, value_name = "TIME", default_value = "lognormal 80ms 0.5", value_parser = time)]
+    service_time: Distribution,
+    /// How long a replica takes to serve; the pool's `cold_start`.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    cold_start: Option<Distribution>,
+    /// What if: PATH=VALUE, as pools.wohngeld.max=200.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    changes: Vec<Change>,
+    /// A run for each of these: PATH=VALUE,VALUE,...; prints a table.
+    #[arg(long, value_name = "PATH=VALUES")]
+    sweep: Option<Change>,
+    #[command(flatten)]
+    reports: Reports,
+}
+
+fn time(text: &str) -> Result<Distribution, String> {
+    scenario::distribution(text).map_err(super::words)
+}
+
+pub(super) fn simulate(asked: &Simulate) -> Result<u8, String> {
+    let mut scenario = asked.what.scenario()?;
+    // Nothing is connected to, so the name needs no address.
+    scenario.target.connect_to = Some(("127.0.0.1".to_owned(), 9));
+    let Some(sweep) = &asked.sweep else {
+        asked.reports.try_places()?;
+        let results = run(asked, &scenario, &asked.changes)?;
+        for line in terminal::summary(&results, terminal::Style::detect()) {
+            say(line);
+        }
+        say(note(&results));
+        return Ok(play::finish(&results, &asked.reports));
+    };
+    say(format_args!(
+        "{:>16}  answered    failed      left       p50       p99  replicas",
+        sweep.path
+    ));
+    for value in sweep.value.split(',') {
+        let mut changes = asked.changes.clone();
+        changes.push(Change {
+            path: sweep.path.clone(),
+            value: value.to_owned(),
+        });
+        say(row(value, &run(asked, &scenario, &changes)?));
+    }
+    Ok(0)
+}
+
+fn run(asked: &Simulate, scenario: &Scenario, changes: &[Change]) -> Result<Results, String> {
+    let loaded = schleuse_config::load(&asked.config).map_err(|problems| problems.to_string())?;
+    let mut config = loaded.snapshot;
+    for change in changes {
+        simulate::apply(&mut config, change)?;
+    }
+    let workload = prepare::prepare(scenario)?;
+    let model = Model {
+        service_time: asked.service_time,
+        cold_start: asked.cold_start,
+    };
+    let identity = play::identity(scenario, &asked.config.display().to_string());
+    let mut results = simulate::simulate(&workload, &config, &model, identity)?;
+    verdict::judge(&mut results, &scenario.thresholds);
+    Ok(results)
+}
+
+fn row(value: &str, results: &Results) -> String {
+    let share = |part| {
+        results
+            .counts
+            .share(part)
+            .map_or_else(|| "-".to_owned(), quantity::percent)
+    };
+    let quantile = |quantile| {
+        let found = results.response.quantile(quantile);
+        found.map_or_else(|| "-".to_owned(), quantity::duration)
+    };
+    let replicas = results.seconds.iter().filter_map(|second| second.pool);
+    let most = replicas
+        .map(|pool| pool.replicas_ready)
+        .max()
+        .unwrap_or_default();
+    let counts = &results.counts;
+    format!(
+        "{value:>16}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {most:>8}",
+        share(counts.answered),
+        share(counts.failed.saturating_add(counts.unanswered)),
+        share(counts.abandoned),
+        quantile(0.5),
+        quantile(0.99),
+    )
+}
+
+fn note(results: &Results) -> String {
+    let simulation = results.simulation.as_ref();
+    simulation.map_or_else(String::new, |simulation| {
+        format!(
+            "simulated {} citizens in {:.1} s; never calibrated against reality: tails are a lower bound",
+            quantity::count(simulation.citizens),
+            simulation.wall_seconds
+        )
+    })
+}

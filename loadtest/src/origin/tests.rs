@@ -181,7 +181,7 @@ fn a_crash_ends_every_connection_and_what_was_under_way_counts_as_not_answered()
     });
     let mut waiting = send(&origin, "GET /011000000000/ HTTP/1.1\r\nHost: a\r\n\r\n");
     while origin.report().service.count == 0 {
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
     assert!(command(&origin, "POST /crash?restart=1ms").contains("done"));
     let mut rest = Vec::new();
@@ -189,7 +189,7 @@ fn a_crash_ends_every_connection_and_what_was_under_way_counts_as_not_answered()
     assert_eq!(rest, b"", "nothing was answered");
     // The socket is closed a moment before the request's account is.
     while origin.report().rows.is_empty() {
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
     let row = &origin.report().rows[0];
     assert_eq!(
@@ -199,7 +199,7 @@ fn a_crash_ends_every_connection_and_what_was_under_way_counts_as_not_answered()
     // It comes back at the same address.
     command(&origin, "POST /service?draw=0ms");
     while TcpStream::connect(origin.address).is_err() {
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
     assert!(ask(&origin, "GET / HTTP/1.1", "").starts_with("HTTP/1.1 200 "));
     origin.crash(None);
@@ -226,7 +226,7 @@ fn beyond_its_concurrency_requests_wait_and_beyond_its_line_they_are_refused() {
     });
     let _held = send(&origin, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     while origin.report().service.count == 0 {
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
     assert!(ask(&origin, "GET / HTTP/1.1", "").starts_with("HTTP/1.1 503 "));
 }

@@ -161,9 +161,11 @@ fn docs_metrics_md_lists_exactly_the_families_with_their_types_and_labels() {
         .iter()
         .map(|(name, kind)| (name.clone(), kind.clone(), labels(name)))
         .collect::<BTreeSet<_>>();
+    // Those of a launch show while one is announced: tests/launches.rs.
+    let mut documented = documented();
+    documented.retain(|(name, ..)| !name.starts_with("schleuse_launch_"));
     assert_eq!(
-        documented(),
-        registered,
+        documented, registered,
         "left: docs/metrics.md, right: the proxy"
     );
     assert!(

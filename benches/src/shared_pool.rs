@@ -111,15 +111,27 @@ impl SharedPool {
     ///
     /// When it does not answer.
     pub(crate) fn admin(&self, method: &str, target: &str) -> Outcome<http::Answer> {
-        let admin = self.admin;
-        let request =
-            format!("{method} {target} HTTP/1.1\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n");
-        http::ask(&mut http::connect(admin)?, &request)
+        ask_admin(self.admin, method, target)
     }
 }
 
-/// By renaming, so that the watch never reads half a file.
-fn write(directory: &Path, text: &str) -> Outcome<PathBuf> {
+/// Asks an operators' listener, on a connection of its own.
+///
+/// # Errors
+///
+/// When it does not answer.
+pub(crate) fn ask_admin(admin: SocketAddr, method: &str, target: &str) -> Outcome<http::Answer> {
+    let request =
+        format!("{method} {target} HTTP/1.1\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n");
+    http::ask(&mut http::connect(admin)?, &request)
+}
+
+/// Writes a config by renaming, so that the watch never reads half a file.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub(crate) fn write(directory: &Path, text: &str) -> Outcome<PathBuf> {
     let (fresh, file) = (
         directory.join("schleuse.new"),
         directory.join("schleuse.yaml"),

@@ -26,7 +26,7 @@ pub fn prepare(scenario: &Scenario) -> Result<Workload, String> {
         .iter()
         .map(|journey| self::journey(journey, authority))
         .collect();
-    let tenants: Vec<_> = scenario.tenants.iter().map(tenant).collect();
+    let tenants = scenario.tenants.clone();
     Ok(Workload {
         load: load(scenario),
         warm_up: scenario.warm_up,
@@ -97,17 +97,6 @@ fn tls(target: &scenario::Target) -> Result<Tls, String> {
     })
 }
 
-fn tenant(tenant: &scenario::Tenant) -> workload::Tenant {
-    workload::Tenant {
-        key: tenant.key.clone(),
-        name: tenant.name.clone(),
-        land: tenant.land.clone(),
-        population: tenant.population,
-        weight: tenant.weight,
-        entitlement: tenant.entitlement,
-    }
-}
-
 fn journey(journey: &scenario::Journey, authority: &str) -> workload::Journey {
     workload::Journey {
         name: journey.name.clone(),
@@ -118,11 +107,7 @@ fn journey(journey: &scenario::Journey, authority: &str) -> workload::Journey {
             .map(|step| self::step(step, authority))
             .collect(),
         patience: journey.patience,
-        come_back: journey.come_back.map(|come_back| workload::ComeBack {
-            after: come_back.after,
-            share: come_back.share,
-            times_max: come_back.times_max,
-        }),
+        come_back: journey.come_back,
         retries_max: journey.retries_max,
         cookies: journey.cookies,
         own_connection: journey.own_connection,
@@ -130,14 +115,15 @@ fn journey(journey: &scenario::Journey, authority: &str) -> workload::Journey {
 }
 
 fn step(step: &scenario::Step, authority: &str) -> workload::Step {
-    let body = match &step.body {
-        scenario::Body::None => workload::Body::None,
-        scenario::Body::Text(text) => workload::Body::Text(text.clone()),
-        scenario::Body::Size(size) => workload::Body::Size(*size),
-    };
     workload::Step {
         name: step.name.clone(),
-        request: Template::new(step.method, &step.path, authority, &step.headers, &body),
+        request: Template::new(
+            step.method,
+            &step.path,
+            authority,
+            &step.headers,
+            &step.body,
+        ),
         think: step.think,
         expected: step.expect.clone(),
         redirects_max: step.redirects_max,

@@ -8,7 +8,9 @@ mod template;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-pub use template::{Body, Filling, Template, Written};
+pub use template::{Filling, Template, Written};
+
+pub use crate::scenario::{Body, ComeBack, Tenant};
 
 use crate::{
     distribution::Distribution,
@@ -134,23 +136,6 @@ pub struct Limits {
     pub deadline: Option<Duration>,
 }
 
-/// One tenant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tenant {
-    /// ARS prefix, or the name in a file of weights.
-    pub key: String,
-    /// Name.
-    pub name: String,
-    /// Land by name; empty when unknown.
-    pub land: String,
-    /// Inhabitants, if known.
-    pub population: Option<u64>,
-    /// Part of the demand, a noisy one's factor included.
-    pub weight: f64,
-    /// Part of the capacity that it is entitled to.
-    pub entitlement: f64,
-}
-
 /// What a citizen does, step after step.
 #[derive(Debug, Clone)]
 pub struct Journey {
@@ -170,17 +155,6 @@ pub struct Journey {
     pub cookies: bool,
     /// Whether each citizen has a connection of its own, as browsers do, or takes any that is free.
     pub own_connection: bool,
-}
-
-/// How citizens who left come back, to the step at which they left.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ComeBack {
-    /// After how long.
-    pub after: Distribution,
-    /// With which probability, each time, 0–1.
-    pub share: f64,
-    /// How often at most.
-    pub times_max: u16,
 }
 
 /// One request of a journey.

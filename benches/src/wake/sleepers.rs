@@ -1,10 +1,6 @@
 //! Schleuse with many pools that sleep, a service each, beside the whole register.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use crate::{
     Outcome,
@@ -13,6 +9,7 @@ use crate::{
     inputs::register_file,
     machine::PROXY_CORE,
     peer::{Peer, Settings, free_address, log_file},
+    shared_pool::{ask_admin, write},
 };
 
 /// A running Schleuse.
@@ -107,22 +104,8 @@ impl Sleepers {
     }
 
     fn ask(&self, method: &str, target: &str) -> Outcome<http::Answer> {
-        let admin = self.admin;
-        let request =
-            format!("{method} {target} HTTP/1.1\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n");
-        http::ask(&mut http::connect(admin)?, &request)
+        ask_admin(self.admin, method, target)
     }
-}
-
-/// By renaming, so that the watch never reads half a file.
-fn write(directory: &Path, text: &str) -> Outcome<PathBuf> {
-    let (fresh, file) = (
-        directory.join("schleuse.new"),
-        directory.join("schleuse.yaml"),
-    );
-    fs::write(&fresh, text)?;
-    fs::rename(fresh, &file)?;
-    Ok(file)
 }
 
 fn text(address: SocketAddr, admin: SocketAddr, pools: &str) -> String {

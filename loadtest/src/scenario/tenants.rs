@@ -7,7 +7,7 @@ use schleuse_config::{
     load_register,
     yaml::{Fault, Report, quoted},
 };
-use schleuse_core::TenantId;
+use schleuse_core::{TenantId, register::land_name};
 
 use super::section::Section;
 
@@ -190,31 +190,8 @@ fn is_sendable(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(plain)
 }
 
-/// The Länder by the first two digits of the ARS.
-const LÄNDER: [&str; 16] = [
-    "Schleswig-Holstein",
-    "Hamburg",
-    "Niedersachsen",
-    "Bremen",
-    "Nordrhein-Westfalen",
-    "Hessen",
-    "Rheinland-Pfalz",
-    "Baden-Württemberg",
-    "Bayern",
-    "Saarland",
-    "Berlin",
-    "Brandenburg",
-    "Mecklenburg-Vorpommern",
-    "Sachsen",
-    "Sachsen-Anhalt",
-    "Thüringen",
-];
-
+/// By the first two digits of the ARS; empty when there are none.
 fn land(key: &str) -> &'static str {
-    let digits = key.get(..2).and_then(|digits| digits.parse::<usize>().ok());
-    let index = digits.and_then(|number| number.checked_sub(1));
-    index
-        .and_then(|index| LÄNDER.get(index))
-        .copied()
-        .unwrap_or_default()
+    let digits = key.get(..2).and_then(|digits| digits.parse().ok());
+    digits.and_then(land_name).unwrap_or_default()
 }

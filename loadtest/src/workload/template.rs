@@ -6,17 +6,7 @@
 use bytes::Bytes;
 use http::Request;
 
-/// What follows the head.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Body {
-    /// Nothing.
-    #[default]
-    None,
-    /// This text, with its holes.
-    Text(String),
-    /// So many bytes of filler: an upload.
-    Size(u64),
-}
+use crate::scenario::Body;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {

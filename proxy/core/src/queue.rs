@@ -6,11 +6,12 @@
 //! wrong with that is put right every 250 ms while the request runs, and when it departs. Charged is at dispatch and
 //! never at arrival: who leaves the queue owes nothing, and nobody's tag is fixed before its time is known.
 //!
-//! A flow that becomes backlogged or eligible again starts at V at the earliest: being idle earns nothing
-//! (kubernetes/kubernetes#95979). A flow is in exactly one place: in `ready` by (F, order of arrival), in `timed` by the
+//! A flow that becomes backlogged or eligible again starts at V, or at the least F of those who are ready if that is less:
+//! being idle earns nothing (kubernetes/kubernetes#95979). A flow is in exactly one place: in `ready` by (F, order of arrival), in `timed` by the
 //! time at which its rate lets the next one through, or in neither, waiting for one of its own to depart.
 //!
-//! Who stands where is decided in this file, who is charged what in `charge`. It knows no endpoints: the pool finds the seat and asks here for whom. Every operation is O(log flows).
+//! Who stands where is decided in this file, who is charged what in `charge`. It knows no endpoints: the pool finds the
+//! seat and asks here for whom. Every operation is O(log flows).
 
 pub(crate) mod charge;
 pub(crate) mod flow;

@@ -75,6 +75,11 @@ const LAENDER: [&str; 16] = [
     "Thüringen",
 ];
 
+/// The name of a Land by the first two digits of its keys, 1 to 16.
+pub fn land_name(number: usize) -> Option<&'static str> {
+    LAENDER.get(number.checked_sub(1)?).copied()
+}
+
 impl Register {
     /// Indexes `rows`, then `aliases` (old key, new key): what a merged municipality was called, as ARS of 5, 9 or 12
     /// digits. An alias of 12 digits also stands for the old AGS.

@@ -3,24 +3,34 @@
 //! The allocator gives back what has been free for a while, but only when it is asked for something: after ten thousand
 //! clients left at once, their memory stayed until the next traffic came. So each worker, which looks every 100 ms whether
 //! it is on time, looks at what is held for waiting requests as well, and has its own free memory given back when that has
-//! fallen by half. It costs a few milliseconds, once per fall and not while there is more to come.
+//! fallen by half, and once more some seconds later. It costs a few milliseconds, and not while there is more to come.
 
 /// Bytes; it is not worth the while for less.
 const FALL_MIN: u64 = 4 << 20;
 /// Looks for which the level must stay low. Connections and tasks end a little after what they held.
 const LOOKS_LOW: u32 = 5;
+/// Looks after which it is given back once more. On a busy machine the last connections end later than that.
+const LOOKS_UNTIL_AGAIN: u32 = 50;
 
 /// What was held for waiting requests at its highest, since memory was given back last.
 #[derive(Debug, Default)]
 pub(crate) struct HighWater {
     bytes: u64,
     looks_low: u32,
+    /// Until memory is given back once more; 0: it is not.
+    looks_until_again: u32,
 }
 
 impl HighWater {
     /// Looks at what is held now and was at the highest since the last look: whether it is time to give memory back.
     pub(crate) fn ebbed(&mut self, highest: u64, held: u64) -> bool {
         self.bytes = self.bytes.max(highest);
+        self.looks_until_again = self.looks_until_again.saturating_sub(1);
+        let again = self.looks_until_again == 1;
+        self.fell(held) || again
+    }
+
+    fn fell(&mut self, held: u64) -> bool {
         if held > self.bytes / 2 || self.bytes.saturating_sub(held) < FALL_MIN {
             self.looks_low = 0;
             return false;
@@ -32,6 +42,7 @@ impl HighWater {
         *self = Self {
             bytes: held,
             looks_low: 0,
+            looks_until_again: LOOKS_UNTIL_AGAIN,
         };
         true
     }
@@ -73,6 +84,13 @@ mod tests {
         assert_eq!(ebbs(&[40, 20, 20, 20, 20, 20, 20, 20]), [5]);
         assert_eq!(ebbs(&[40, 20, 19, 18, 30, 20, 19, 18, 17, 16, 15]), [9]);
         assert_eq!(ebbs(&[40, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0]), [5]);
+    }
+
+    #[test]
+    fn it_is_given_back_once_more_for_those_who_end_late() {
+        let mut held = vec![40];
+        held.extend([1; 200]);
+        assert_eq!(ebbs(&held), [5, 54]);
     }
 
     #[test]

@@ -5,13 +5,13 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`worker`] | the loop: arrivals, requests, connections |
-//! | [`connection`] | bytes of one connection, plain or TLS |
-//! | [`answer`], [`chunks`] | reading HTTP/1.1 answers |
-//! | [`http2`], [`socket_io`] | the same over HTTP/2 |
-//! | [`socket`], [`sources`] | opening, from where to where |
-//! | [`processor`] | how busy a worker is |
-//! | [`collect`] | records to results |
+//! | `worker` | the loop: arrivals, requests, connections |
+//! | `connection` | bytes of one connection, plain or TLS |
+//! | `answer`, `chunks` | reading HTTP/1.1 answers |
+//! | `http2`, `socket_io` | the same over HTTP/2 |
+//! | `socket`, `sources` | opening, from where to where |
+//! | `processor` | how busy a worker is |
+//! | `collect` | records to results |
 
 mod answer;
 mod chunks;

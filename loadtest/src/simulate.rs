@@ -8,10 +8,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`world`] | citizens, events and their order |
-//! | [`pool`] | one pool: queue, replicas, decisions |
-//! | [`routes`] | which pool a citizen's request belongs to, and on which terms |
-//! | [`change`] | `--set`: another config without another file |
+//! | `world` | citizens, events and their order |
+//! | `pool` | one pool: queue, replicas, decisions |
+//! | `routes` | which pool a citizen's request belongs to, and on which terms |
+//! | `change` | `--set`: another config without another file |
 
 mod change;
 mod pool;

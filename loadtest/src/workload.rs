@@ -1,6 +1,6 @@
 //! What a run plays: the scenario made ready, with nothing left to look up, read or decide while it runs.
 //!
-//! The scenario's text becomes this once ([`crate::run`]); workers share it and never change it.
+//! The scenario's text becomes this once (`prepare`); workers share it and never change it.
 
 #[cfg(test)]
 pub(crate) mod fixture;

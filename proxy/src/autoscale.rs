@@ -1,8 +1,8 @@
 //! How many replicas each pool should have, decided four times a second, and told to those who start them.
 //!
-//! Read [`Autoscaler::look_at_all`] first. The judgement itself is the core's (`schleuse_core::scale`); here is what feeds
-//! it and what follows from it: [`sample`] takes what a pool shows, [`scaled`] keeps a pool's history, [`record`] is the
-//! decision as the log has it, [`learnt_file`] outlives the process. One loop on the control thread for all pools; one
+//! Read `Autoscaler::look_at_all` first. The judgement itself is the core's (`schleuse_core::scale`); here is what feeds
+//! it and what follows from it: [`sample`] takes what a pool shows, `scaled` keeps a pool's history, [`record`] is the
+//! decision as the log has it, `learnt_file` outlives the process. One loop on the control thread for all pools; one
 //! that rests costs its lock and a comparison.
 
 mod autoscaler;

@@ -62,7 +62,8 @@ fn arrival(flow: FlowKey) -> Arrival<'static, Tenant> {
         flow,
         inhabitants: 1,
         class: Class::New,
-        client: 1,
+        // Each tenant's own people: one network would hold no more than its share of the pool.
+        client: flow.tenant.to_bits(),
         cost: 1,
         bytes: 1,
         in_flight_max: u32::MAX,

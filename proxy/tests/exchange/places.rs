@@ -87,7 +87,9 @@ fn a_seat_that_comes_at_the_last_moment_is_taken() {
 
 #[test]
 fn a_start_that_failed_ends_the_wait_of_those_it_would_keep_too_long_and_a_late_word_ends_none() {
-    let pool = "    scale: { keda: {}, min: 0, cold_start: 9s }\n    queue: { wait_max: 10s }\n";
+    // Within the wait at first; beyond it with the least pause after a failure, which is 0.75 s.
+    let pool =
+        "    scale: { keda: {}, min: 0, cold_start: 9500ms }\n    queue: { wait_max: 10s }\n";
     let setup = Setup::with_pool("127.0.0.1:9".parse().unwrap(), pool);
     let pool = setup.edge.live().pools[0].clone();
     let mut waits = place(&pool);

@@ -27,7 +27,8 @@ impl<R: SharedRate> PoolState<R> {
     /// has ended.
     pub fn turn_away(&mut self, policy: &PoolPolicy, now: Timestamp) -> Option<(Ticket, Refused)> {
         let mut place = self.sweep.take()?;
-        let activation = policy.activation.as_ref()?;
+        // Another endpoint may serve by now: then nobody's wait is in vain.
+        let activation = self.cold(policy)?;
         let ready_in = self.activation.ready_in(activation, now);
         while place < self.queue.places() {
             let hopeless = self.queue.ends_before(place, now + ready_in);

@@ -9,7 +9,7 @@ pub(crate) const HAMBURG: &str = "020000000000";
 pub(crate) const COLOGNE: &str = "053150000000";
 pub(crate) const GROEDE: &str = "010545459039";
 
-const WAITING: &str = "schleuse_pool_waiting{pool=\"wohngeld\"}";
+pub(crate) const WAITING: &str = "schleuse_pool_waiting{pool=\"wohngeld\"}";
 
 /// A pool, its backend and everybody who asked.
 pub(crate) struct Line {

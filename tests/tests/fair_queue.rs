@@ -2,13 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use schleuse_tests::{Client, Origin, eventually, origin::ok};
+use schleuse_tests::{Client, Edge, Origin, RunningEdge, Turnstile, eventually, origin::ok};
 
-use crate::fair_line::{BERLIN, COLOGNE, GROEDE, HAMBURG, Line, config};
+use crate::fair_line::{BERLIN, COLOGNE, GROEDE, HAMBURG, Line, WAITING, config};
 
 /// Far more than the others ask.
 const FLOOD: usize = 60;
@@ -51,104 +51,135 @@ fn a_flood_is_held_and_served_in_the_end_and_nobody_is_refused() {
 }
 
 /// Seat time that a tenant had, counted at the backend.
-#[derive(Default)]
-struct SeatTime(Mutex<BTreeMap<String, (usize, Duration)>>);
-
-impl SeatTime {
-    fn add(&self, tenant: &str, time: Duration) {
-        let mut tenants = self.0.lock().unwrap();
-        let (count, sum) = tenants.entry(tenant.to_owned()).or_default();
-        *count += 1;
-        *sum += time;
-    }
-
-    fn of(&self, tenant: &str) -> (usize, f64) {
-        let tenants = self.0.lock().unwrap();
-        let (count, time) = tenants.get(tenant).copied().unwrap_or_default();
-        (count, time.as_secs_f64())
-    }
+#[derive(Debug, Clone, Copy, Default)]
+struct Had {
+    count: usize,
+    seconds: f64,
+    /// The longest of one request.
+    longest_seconds: f64,
 }
 
-/// A backend whose requests take as long as `time` says of their tenant, with what each tenant had.
-fn timed(
-    time: impl Fn(&str) -> Duration + Send + Sync + 'static,
-) -> (Origin, std::sync::Arc<SeatTime>) {
-    let had = std::sync::Arc::<SeatTime>::default();
-    let counted = had.clone();
-    let origin = Origin::serve(move |request, conversation| {
-        let start = Instant::now();
-        let tenant = request.target.split('/').nth(1).unwrap_or_default();
-        std::thread::sleep(time(tenant)); // the service time of this backend
-        counted.add(tenant, start.elapsed());
-        conversation.send(ok("served"));
-    });
-    (origin, had)
+/// A pool of two seats whose backend takes as long as it is said of a tenant, with what each tenant had.
+struct Timed {
+    edge: RunningEdge,
+    had: Arc<Mutex<BTreeMap<String, Had>>>,
+    held: Turnstile,
+    clients: Vec<Client>,
+    origin: Origin,
 }
 
-/// Sends requests of several tenants at once, so many of each.
-fn ask_all(edge: &schleuse_tests::RunningEdge, each: usize, tenants: &[&str]) -> Vec<Client> {
-    let mut clients = Vec::new();
-    for _ in 0..each {
-        for tenant in tenants {
-            let mut client = edge.connect();
-            client.send(format!(
-                "GET /{tenant}/ HTTP/1.1\r\nHost: wohngeld.example\r\n\r\n"
-            ));
-            clients.push(client);
+const SEATS: usize = 2;
+
+impl Timed {
+    /// Cologne takes the seats, and keeps them until `race`.
+    fn start(
+        queue: &str,
+        time: impl Fn(&str) -> Duration + Send + Sync + 'static,
+        change: impl Fn(Edge) -> Edge,
+    ) -> Self {
+        let (had, held) = (
+            Arc::<Mutex<BTreeMap<String, Had>>>::default(),
+            Turnstile::default(),
+        );
+        let (counted, waited) = (had.clone(), held.clone());
+        let origin = Origin::serve(move |request, conversation| {
+            let tenant = request.target.split('/').nth(1).unwrap_or_default();
+            if tenant == COLOGNE && !waited.pass() {
+                return;
+            }
+            let start = Instant::now();
+            std::thread::sleep(time(tenant)); // the service time of this backend
+            let seconds = start.elapsed().as_secs_f64();
+            let mut tenants = counted.lock().unwrap();
+            let had = tenants.entry(tenant.to_owned()).or_default();
+            had.count += 1;
+            had.seconds += seconds;
+            had.longest_seconds = had.longest_seconds.max(seconds);
+            drop(tenants);
+            conversation.send(ok("served"));
+        });
+        let edge = change(config(SEATS, queue, &[origin.address()])).start();
+        let mut timed = Self {
+            edge,
+            had,
+            held,
+            clients: Vec::new(),
+            origin,
+        };
+        for _ in 0..SEATS {
+            timed.ask(COLOGNE);
         }
+        timed.origin.wait_requests(SEATS);
+        timed
     }
-    clients
+
+    fn ask(&mut self, path: &str) {
+        let mut client = self.edge.connect();
+        client.send(format!(
+            "GET /{path}/ HTTP/1.1\r\nHost: wohngeld.example\r\n\r\n"
+        ));
+        self.clients.push(client);
+    }
+
+    /// So many requests of each of two wait before the first of them is served; ends when one of them had enough.
+    fn race(&mut self, each: usize, paths: [&str; 2], enough: (&str, usize)) {
+        for _ in 0..each {
+            for path in paths {
+                self.ask(path);
+            }
+        }
+        let waiting = u64::try_from(2 * each).unwrap();
+        eventually("all of them wait", || self.edge.count(WAITING) == waiting);
+        self.held.let_pass(SEATS);
+        eventually("enough are served", || self.of(enough.0).count >= enough.1);
+    }
+
+    fn of(&self, tenant: &str) -> Had {
+        let tenants = self.had.lock().unwrap();
+        tenants.get(tenant).copied().unwrap_or_default()
+    }
+
+    /// That two tenants which both went on waiting had the same, each counted so many times: as far as the bound of
+    /// start-time fair queueing allows, twice the largest charge, and as much again for what a busy machine adds
+    /// between the proxy's clock and the backend's.
+    fn assert_equal_shares(&self, one: (&str, f64), other: (&str, f64)) {
+        let (first, second) = (self.of(one.0), self.of(other.0));
+        let largest = (first.longest_seconds * one.1).max(second.longest_seconds * other.1);
+        let difference = (first.seconds * one.1 - second.seconds * other.1).abs();
+        assert!(
+            difference <= 6.0 * largest,
+            "{one:?} {first:?}, {other:?} {second:?}: {difference} s apart"
+        );
+    }
 }
 
 #[test]
 fn tenants_that_all_wait_share_seat_time_by_weight() {
-    let (origin, had) = timed(|_| Duration::from_millis(5));
     let overrides = format!(
         "overrides: {{ \"{BERLIN}\": {{ weight: 3000 }}, \"{HAMBURG}\": {{ weight: 1000 }} }}"
     );
-    let edge = config(2, "fair_by: population", &[origin.address()])
-        .tenants(&overrides)
-        .start();
-    let _clients = ask_all(&edge, 100, &[BERLIN, HAMBURG]);
-    eventually("the larger has most of what it asked for", || {
-        had.of(BERLIN).0 >= 90
-    });
-    let ((_, larger), (_, smaller)) = (had.of(BERLIN), had.of(HAMBURG));
-    let ratio = larger / smaller;
-    assert!((2.0..4.5).contains(&ratio), "{larger} s to {smaller} s");
+    let time = |_: &str| Duration::from_millis(5);
+    let mut timed = Timed::start("fair_by: population", time, |edge| edge.tenants(&overrides));
+    timed.race(100, [BERLIN, HAMBURG], (BERLIN, 90));
+    timed.assert_equal_shares((BERLIN, 1.0), (HAMBURG, 3.0));
 }
 
 #[test]
 fn a_tenant_whose_requests_take_forty_times_as_long_gets_no_more_seat_time_than_another() {
-    let (origin, had) =
-        timed(|tenant| Duration::from_millis(if tenant == BERLIN { 80 } else { 2 }));
-    let edge = config(1, "fair_by: equal", &[origin.address()]).start();
-    let _clients = ask_all(&edge, 60, &[BERLIN, HAMBURG]);
-    eventually("the quick one is served", || had.of(HAMBURG).0 == 60);
-    let ((slow, slow_time), (_, quick_time)) = (had.of(BERLIN), had.of(HAMBURG));
-    // Turn by turn it would have been sixty.
-    assert!(
-        slow <= 15,
-        "{slow} slow ones in {slow_time} s beside {quick_time} s"
-    );
+    let time = |tenant: &str| Duration::from_millis(if tenant == BERLIN { 80 } else { 2 });
+    let mut timed = Timed::start("fair_by: equal", time, |edge| edge);
+    timed.race(60, [BERLIN, HAMBURG], (HAMBURG, 60));
+    timed.assert_equal_shares((BERLIN, 1.0), (HAMBURG, 1.0));
 }
 
 #[test]
-fn a_tenant_on_a_route_of_cost_four_gets_a_quarter_of_the_dispatches() {
-    let (origin, had) = timed(|_| Duration::from_millis(5));
-    let edge = config(2, "fair_by: equal", &[origin.address()])
-        .service("wohngeld", "costs: [{ path: /heavy/, cost: 4 }]")
-        .start();
-    let heavy = format!("{BERLIN}/heavy");
-    let _clients = ask_all(&edge, 100, &[&heavy, HAMBURG]);
-    eventually("the light one has most of what it asked for", || {
-        had.of(HAMBURG).0 >= 90
+fn a_tenant_on_a_route_of_cost_four_gets_a_quarter_of_the_seat_time() {
+    let time = |_: &str| Duration::from_millis(5);
+    let mut timed = Timed::start("fair_by: equal", time, |edge| {
+        edge.service("wohngeld", "costs: [{ path: /heavy/, cost: 4 }]")
     });
-    let ((heavy, _), (light, _)) = (had.of(BERLIN), had.of(HAMBURG));
-    assert!(
-        (light / 6..=light * 2 / 5).contains(&heavy),
-        "{heavy} to {light}"
-    );
+    timed.race(100, [&format!("{BERLIN}/heavy"), HAMBURG], (HAMBURG, 90));
+    timed.assert_equal_shares((BERLIN, 4.0), (HAMBURG, 1.0));
 }
 
 #[test]

@@ -125,7 +125,14 @@ fn no_measure_decides_but_the_one_that_was_asked_for() {
     plan.measure = Measure::Response(0.999);
     let problem = compare(&plan, &mut |_: &Trial| Ok(service(1.0))).unwrap_err();
     assert!(
-        matches!(problem, Problem::NoFigure { found: 40, needed: 10_000, .. }),
+        matches!(
+            problem,
+            Problem::NoFigure {
+                found: 40,
+                needed: 10_000,
+                ..
+            }
+        ),
         "{problem}"
     );
     assert_eq!(problem.exit_code(), 2);

@@ -1,7 +1,7 @@
 //! The scenarios that users can run, with the proxy's configs beside them: all of them are right.
 #![cfg(test)] // tells clippy that helpers may unwrap like tests
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 use launchday::scenario;
 
@@ -47,6 +47,39 @@ fn every_config_beside_a_scenario_is_accepted_by_the_proxy() {
                 assert_eq!(loaded.warnings, Vec::new(), "{}", path.display());
             }
             Err(problems) => panic!("{problems}"),
+        }
+    }
+}
+
+/// Plays a proof against the config beside it in virtual time, with the pool fair as `by` says; what it exits with, and says.
+fn simulate(name: &str, by: &str, more: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_launchday"))
+        .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios"))
+        .arg("simulate")
+        .arg(format!("{name}.yaml"))
+        .arg(format!("--config={name}.schleuse.yaml"))
+        .arg("--target=http://wohngeld.example")
+        .arg(format!("--set=pools.wohngeld.fair_by={by}"))
+        .args(more)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+/// With the queue's own decisions, but neither the speed of a machine nor chance in it.
+#[test]
+fn both_proofs_hold_with_fairness_and_fail_without() {
+    let noisy = ["--service-time=50ms"].as_slice();
+    let cold = ["--service-time=100ms", "--cold-start=2s"].as_slice();
+    for (name, more) in [("noisy-neighbour", noisy), ("from-zero", cold)] {
+        let (code, said) = simulate(name, "population", more);
+        assert_eq!(code, 0, "{name}\n{said}");
+        let (code, said) = simulate(name, "none", more);
+        assert_eq!(code, 1, "{name}\n{said}");
+        for class in ["tiny: p75", "small: p95", "medium: p95"] {
+            let line = format!("not held: {class}");
+            assert!(said.contains(&line), "{name}: {class}\n{said}");
         }
     }
 }

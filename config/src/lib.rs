@@ -38,7 +38,7 @@ pub use moment::spell_moment;
 pub use networks::{Network, NetworkError, Networks};
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
-pub use register::load_register;
+pub use register::{OFFICIAL_REGISTER, load_register, parse_register};
 pub use snapshot::{
     AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
     ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, HeaderPart,

@@ -39,6 +39,23 @@ pub fn load_register(path: &Path) -> Result<Arc<Register>, Problems> {
         .map(|((register, _), _)| register)
 }
 
+/// The official register that this repository holds, for a program that carries it. © Statistisches Bundesamt (Destatis),
+/// Gemeindeverzeichnis GV-ISys; state and licence are in `config/register/README.md`.
+pub const OFFICIAL_REGISTER: &str = include_str!("../register/gemeinden.csv");
+
+/// Reads a register from its text; `name` stands for it in problems.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn parse_register(name: &Path, text: &str) -> Result<Arc<Register>, Problems> {
+    let mut report = Report::new(name);
+    let read = build(name, text, &[], &[], &mut report);
+    report
+        .finish(read, Vec::new())
+        .map(|(register, _)| register)
+}
+
 /// An old key and the key it became.
 pub(crate) type Alias = Placed<(String, String)>;
 
@@ -72,24 +89,35 @@ pub(crate) fn read_register(
     if let Some(register) = sources.known_register(&source) {
         return Some((register, source));
     }
-    let before = report.count();
     let text = decode(&file, &bytes, report)?;
-    let (rows, lines) = read_rows(&file, &text, report);
+    build(&file, &text, &pairs, aliases, report).map(|register| (register, source))
+}
+
+/// The register of this text; none when anything is wrong with it, which was noted. `pairs` are the values of `aliases`.
+fn build(
+    file: &Path,
+    text: &str,
+    pairs: &[(String, String)],
+    aliases: &[Alias],
+    report: &mut Report,
+) -> Option<Arc<Register>> {
+    let before = report.count();
+    let (rows, lines) = read_rows(file, text, report);
     if rows.is_empty() && report.count() == before {
         report.wrong_in(
-            &file,
+            file,
             Place::default(),
             "lists no municipality",
             "use the official register, or at least one row",
         );
     }
-    match Register::build(rows, &pairs) {
-        Ok(register) => (report.count() == before).then(|| (Arc::new(register), source)),
+    match Register::build(rows, pairs) {
+        Ok(register) => (report.count() == before).then(|| Arc::new(register)),
         Err(problems) => {
             // A row that is missing because it is unreadable must not make its alias look wrong as well.
             let rows_are_fine = report.count() == before;
             for problem in problems {
-                note(&problem, &file, &lines, aliases, rows_are_fine, report);
+                note(&problem, file, &lines, aliases, rows_are_fine, report);
             }
             None
         }

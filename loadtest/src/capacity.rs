@@ -40,6 +40,8 @@ pub enum Answer {
     AtLeast {
         /// Highest rate that passed; 0 when none did.
         rate_per_second: f64,
+        /// Lowest rate that failed, if one did before.
+        failed_per_second: Option<f64>,
         /// What limited the generator.
         why: String,
     },

@@ -19,6 +19,7 @@ use crate::{
     origin, prepare,
     report::outputs::Outputs,
     scenario::{self, Scenario},
+    verdict::Criterion,
 };
 
 /// Wrong usage.
@@ -85,7 +86,7 @@ struct Run {
 }
 
 /// What is played, and how.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 struct What {
     /// A scenario's file, the name of a built-in one, or a URL.
     scenario: String,
@@ -101,9 +102,12 @@ struct What {
     /// Believes any certificate.
     #[arg(long)]
     insecure: bool,
-    /// Draws tenants from this register by population.
+    /// Draws tenants from this register by population, in place of the scenario's; `official` is the one at hand.
     #[arg(long, value_name = "FILE")]
     register: Option<PathBuf>,
+    /// Must hold as well, as "p99 < 500ms"; as often as wanted.
+    #[arg(long = "threshold", value_name = "TEXT", value_parser = threshold)]
+    thresholds: Vec<Criterion>,
     /// Seed of schedule and draws.
     #[arg(long)]
     seed: Option<u64>,
@@ -177,6 +181,10 @@ fn rate(text: &str) -> Result<f64, String> {
     parse_request_rate(text).map_err(words)
 }
 
+fn threshold(text: &str) -> Result<Criterion, String> {
+    scenario::threshold(text).map_err(words)
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(words)
 }
@@ -202,6 +210,8 @@ impl What {
                 tls: asked.tls,
                 host: asked.host,
                 port: asked.port,
+                // The scenario's own address is that of its own target.
+                connect_to: None,
                 ..scenario.target
             };
         }
@@ -214,6 +224,12 @@ impl What {
         scenario.target.insecure |= self.insecure;
         if let Some(file) = &self.register {
             scenario.tenants = scenario::of_register(file)?;
+        }
+        if !self.thresholds.is_empty() {
+            scenario
+                .thresholds
+                .retain(|known| *known != Criterion::implied());
+            scenario.thresholds.extend(self.thresholds.iter().cloned());
         }
         if let Some(seed) = self.seed {
             scenario.seed = seed;

@@ -2,23 +2,23 @@
 //!
 //! Rounds are compared, not requests: requests of one run share its luck, and a target settles differently after each
 //! restart (Treadmill, ISCA 2016). Each round plays A and B with the same seed, the order alternates (AB, BA, …) so that a
-//! slow drift of the machine hits both alike, and the target is restarted before each run by the command that the operator
-//! named. What is claimed is the interval of the mean of the rounds' differences, by `BCa` bootstrap.
+//! slow drift of the machine hits both alike, and the target is started afresh before each run by the command that the
+//! operator named; without one the answer says so. What is claimed is the interval of the mean of the rounds' differences, by `BCa` bootstrap.
 //!
 //! One measure decides, the others stand beside it: of five intervals one in four runs of A against A would show something.
 
 mod measure;
 mod report;
-mod restart;
 mod rounds;
 mod saved;
+mod target;
 
 pub use measure::{Measure, Measured};
 pub(crate) use report::{HEADS, basis};
 pub use report::{lines, markdown};
-pub use restart::restart;
 pub use rounds::{Plan, Side, Trial, compare};
 pub use saved::compare_saved;
+pub use target::{Started, restart, start};
 
 use serde::Serialize;
 
@@ -62,6 +62,28 @@ pub enum Problem {
         "{0} runs were invalid, more than half of the rounds: the generator disturbs what it measures; {1}"
     )]
     Invalid(usize, String),
+    /// A side answered nothing in a round.
+    #[error("{0} answered nothing ({1}), so there is nothing to compare")]
+    Dead(&'static str, String),
+    /// A run has too few values for the deciding measure.
+    #[error(
+        "{measure} needs {needed} requests to rest on, {side} had {found}; play longer or at a higher rate, or let --measure p50 decide"
+    )]
+    NoFigure {
+        /// Whose run.
+        side: &'static str,
+        /// The deciding measure.
+        measure: String,
+        /// Requests of the run.
+        found: u64,
+        /// Requests that it needs.
+        needed: u64,
+    },
+    /// A saved result does not hold the deciding measure by second.
+    #[error(
+        "{0} is not kept by second, so two saved results cannot be compared by it; use p50, p90, p99, answered or failed"
+    )]
+    NotKept(String),
     /// The operator ended it.
     #[error("interrupted after {0} of the rounds")]
     Interrupted(usize),
@@ -78,12 +100,13 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// What the process exits with: 3 when the measurement is not valid, 130 when interrupted, else 2.
+    /// What the process exits with: 1 when a target is dead, 3 when the measurement is not valid, 130 when interrupted, else 2.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Invalid(..) => 3,
             Self::Interrupted(_) => 130,
-            Self::Run(_) | Self::TooFew { .. } => 2,
+            Self::Dead(..) => 1,
+            Self::Run(_) | Self::TooFew { .. } | Self::NoFigure { .. } | Self::NotKept(_) => 2,
         }
     }
 }

@@ -3,7 +3,11 @@
 
 mod trust;
 
-use std::{net::ToSocketAddrs, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     distribution::Distribution,
@@ -61,18 +65,37 @@ fn load(scenario: &Scenario) -> Load {
     }
 }
 
-fn target(target: &scenario::Target) -> Result<workload::Target, String> {
+/// Where connections of this scenario go; of several addresses the first.
+///
+/// # Errors
+///
+/// In words: the target's name has no address.
+pub fn address(scenario: &Scenario) -> Result<SocketAddr, String> {
+    let (found, host) = addresses(&scenario.target)?;
+    let first = found.first().copied();
+    first.ok_or_else(|| format!("{host} has no address"))
+}
+
+/// All of them, at least one, and the host that they are of.
+fn addresses(target: &scenario::Target) -> Result<(Vec<SocketAddr>, &str), String> {
     let (host, port) = match &target.connect_to {
         Some((host, port)) => (host.as_str(), *port),
         None => (target.host.as_str(), target.port),
     };
-    let found = (host, port).to_socket_addrs();
-    let addresses: Vec<_> = found
-        .map_err(|error| format!("{host} has no address: {error}"))?
-        .collect();
-    if addresses.is_empty() {
+    let found = (host, port).to_socket_addrs().map_err(|error| {
+        format!(
+            "{host} has no address: {error}; correct the name, or give an address with --connect-to"
+        )
+    })?;
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
         return Err(format!("{host} has no address"));
     }
+    Ok((found, host))
+}
+
+fn target(target: &scenario::Target) -> Result<workload::Target, String> {
+    let (addresses, host) = addresses(target)?;
     let is_name = host.parse::<std::net::IpAddr>().is_err();
     Ok(workload::Target {
         url: target.url(),

@@ -25,7 +25,7 @@ pub use schema::schema;
 use schleuse_config::Problems;
 pub use tenants::{Tenant, of_register};
 
-pub(crate) use words::distribution;
+pub(crate) use words::{distribution, threshold};
 
 use crate::{
     distribution::Distribution,

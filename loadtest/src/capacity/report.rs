@@ -53,11 +53,18 @@ pub(crate) fn sentence(answer: &Answer) -> String {
         ),
         Answer::AtLeast {
             rate_per_second,
+            failed_per_second,
             why,
-        } => format!(
-            "capacity ≥ {}, limited by the generator: {why}",
-            rate(rate_per_second)
-        ),
+        } => {
+            let failed = failed_per_second.as_ref();
+            let failed = failed.map_or_else(String::new, |failed| {
+                format!("; the target failed at {}", rate(failed))
+            });
+            format!(
+                "capacity ≥ {}, limited by the generator: {why}{failed}",
+                rate(rate_per_second)
+            )
+        }
         Answer::AtLeastTheMaximum { rate_per_second } => format!(
             "capacity ≥ {}, the highest rate that was to be tried",
             rate(rate_per_second)

@@ -18,8 +18,11 @@ const ABOVE: f64 = 1.05;
 const PROOFS: usize = 3;
 /// Steps of light load after a failure before the target is given up.
 const RESTS_MAX: usize = 20;
-/// The same while no step has passed yet.
+/// The same while no step has passed yet, but something was answered.
 const RESTS_UNKNOWN_MAX: usize = 2;
+/// Times that a step is played whose every time was invalid, before the generator is held to be at its limit: one hiccup of
+/// this machine is no limit.
+const INVALID_MAX: usize = 3;
 /// Part of the first rate that is a light load.
 const LIGHT: f64 = 0.1;
 /// Steps in all, light ones excluded.
@@ -52,6 +55,19 @@ pub enum Purpose {
     Prove,
     /// To let the target become well again.
     Rest,
+}
+
+impl Purpose {
+    /// For a line while it goes on.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Double => "double",
+            Self::Halve => "halve",
+            Self::Bisect => "bisect",
+            Self::Prove => "prove",
+            Self::Rest => "rest",
+        }
+    }
 }
 
 /// A step that is asked for.
@@ -125,7 +141,7 @@ impl<R: Run<Trial>> Search<'_, R> {
         let mut rate = self.plan.start_per_second.max(RATE_MIN);
         if !or_answer!(self.play(rate, Purpose::Double)) {
             while self.passed <= 0.0 {
-                if rate <= RATE_MIN {
+                if rate <= RATE_MIN || self.is_dead() {
                     return Ok(Err(Answer::Below {
                         rate_per_second: rate,
                     }));
@@ -144,6 +160,13 @@ impl<R: Run<Trial>> Search<'_, R> {
             or_answer!(self.play(rate, Purpose::Double));
         }
         Ok(Ok(()))
+    }
+
+    /// Whether nothing was ever answered: a target that is not there needs no lower rate.
+    fn is_dead(&self) -> bool {
+        self.steps
+            .iter()
+            .all(|step| step.answered_per_second <= 0.0)
     }
 
     /// Narrows the gap to 2 %.
@@ -227,8 +250,34 @@ impl<R: Run<Trial>> Search<'_, R> {
         Ok(Ok(has_passed))
     }
 
-    /// One run; an invalid or interrupted one is an answer.
+    /// One step; interrupted or invalid time after time it is an answer.
     fn step(&mut self, rate: f64, purpose: Purpose) -> Found<Outcome> {
+        let mut why = String::new();
+        for _ in 0..INVALID_MAX {
+            let results = self.run(rate, purpose)?;
+            let outcome = results
+                .verdict
+                .as_ref()
+                .map_or(Outcome::Invalid, |verdict| verdict.outcome);
+            match outcome {
+                Outcome::Invalid => why = first_finding(&results),
+                Outcome::Interrupted => {
+                    return Ok(Err(Answer::Interrupted {
+                        rate_per_second: self.passed,
+                    }));
+                }
+                judged => return Ok(Ok(judged)),
+            }
+        }
+        Ok(Err(Answer::AtLeast {
+            rate_per_second: self.passed,
+            failed_per_second: Some(self.failed).filter(|rate| rate.is_finite()),
+            why,
+        }))
+    }
+
+    /// One run, noted as a step of the curve.
+    fn run(&mut self, rate: f64, purpose: Purpose) -> Result<Results, String> {
         let trial = Trial {
             rate_per_second: rate,
             seed: self.plan.seed.wrapping_add(self.steps.len() as u64),
@@ -240,16 +289,7 @@ impl<R: Run<Trial>> Search<'_, R> {
             .as_ref()
             .map_or(Outcome::Invalid, |verdict| verdict.outcome);
         self.steps.push(summarise(&results, rate, purpose, outcome));
-        match outcome {
-            Outcome::Invalid => Ok(Err(Answer::AtLeast {
-                rate_per_second: self.passed,
-                why: first_finding(&results),
-            })),
-            Outcome::Interrupted => Ok(Err(Answer::Interrupted {
-                rate_per_second: self.passed,
-            })),
-            judged => Ok(Ok(judged)),
-        }
+        Ok(results)
     }
 
     /// Light load until a step passes.
@@ -257,6 +297,9 @@ impl<R: Run<Trial>> Search<'_, R> {
         let light = (self.plan.start_per_second.min(broken_at) * LIGHT).max(RATE_MIN);
         // Before anything passed nobody knows whether a light load would: a dead target is not waited for.
         let is_known_to_work = self.passed > 0.0;
+        if self.is_dead() {
+            return Ok(Ok(()));
+        }
         let rests = if is_known_to_work {
             RESTS_MAX
         } else {

@@ -2,7 +2,7 @@
 
 use crate::{
     results::{
-        Ending, Reason, Results,
+        Ending, Outcome, Reason, Results,
         fixture::{Fate, play},
     },
     statistics::bootstrap::SplitMix,
@@ -125,6 +125,46 @@ fn the_generators_own_limit_makes_the_answer_a_lower_bound() {
 }
 
 #[test]
+fn one_hiccup_of_this_machine_is_no_limit_and_three_are() {
+    let mut hiccups = 2;
+    let found = search(&PLAN, &mut |trial: &Trial| {
+        if trial.rate_per_second > 300.0 && hiccups > 0 {
+            hiccups -= 1;
+            return Ok(invalid());
+        }
+        Ok(step(trial.rate_per_second <= 1_000.0))
+    })
+    .unwrap();
+    assert!(
+        matches!(found.answer, Answer::Bears { .. }),
+        "{:?}",
+        found.answer
+    );
+    let invalid = found
+        .steps
+        .iter()
+        .filter(|step| step.outcome == Outcome::Invalid);
+    assert_eq!(invalid.count(), 2);
+}
+
+#[test]
+fn where_the_target_failed_is_told_beside_the_generators_limit() {
+    let found = search(&PLAN, &mut |trial: &Trial| {
+        Ok(match trial.rate_per_second {
+            rate if rate > 1_500.0 => step(false),
+            rate if rate > 900.0 => invalid(),
+            _ => step(true),
+        })
+    })
+    .unwrap();
+    assert!(
+        lines(&found)[0].ends_with("; the target failed at 1,600/s"),
+        "{}",
+        lines(&found)[0]
+    );
+}
+
+#[test]
 fn after_each_failure_the_target_rests_until_it_is_well_again() {
     // It stays broken for two light steps after each failure.
     let mut broken = 0;
@@ -174,6 +214,17 @@ fn a_dead_target_bears_nothing() {
         found.answer
     );
     assert_eq!(found.answer.exit_code(), 1);
+}
+
+#[test]
+fn where_nobody_answers_one_step_is_enough() {
+    let found = search(&PLAN, &mut |_: &Trial| {
+        let mut results = play(1, 1_000, &[], |_, _| Fate::Fails(Reason::ConnectRefused));
+        judge(&mut results, &[]);
+        Ok(results)
+    })
+    .unwrap();
+    assert_eq!((found.steps.len(), found.answer.exit_code()), (1, 1));
 }
 
 #[test]

@@ -13,9 +13,11 @@ use super::{
 use crate::{
     capacity,
     compare::{self, Measure, Side},
+    prepare,
     results::{Results, file},
-    scenario::Arrivals,
+    scenario::{Arrivals, Scenario},
     schedule::{Phase, Spacing},
+    verdict::{Criterion, Limit, Metric},
 };
 
 #[derive(Debug, Args)]
@@ -45,6 +47,12 @@ pub(super) struct Compare {
     a: String,
     /// URL of the other, or a result.
     b: String,
+    /// What A is called in the answer; its URL or file.
+    #[arg(long, value_name = "NAME")]
+    name_a: Option<String>,
+    /// The same for B.
+    #[arg(long, value_name = "NAME")]
+    name_b: Option<String>,
     /// What is played against both: a scenario's file or the name of a built-in one.
     #[arg(long, default_value = "smoke")]
     scenario: String,
@@ -60,13 +68,25 @@ pub(super) struct Compare {
     /// Draws tenants from this register by population.
     #[arg(long, value_name = "FILE")]
     register: Option<PathBuf>,
-    /// Shell command that restarts A, before each of its runs.
+    /// Shell command that serves A: started before each of its runs, ended after it.
     #[arg(long, value_name = "COMMAND")]
-    restart_a: Option<String>,
+    start_a: Option<String>,
     /// The same for B.
     #[arg(long, value_name = "COMMAND")]
+    start_b: Option<String>,
+    /// Shell command that restarts an A which runs elsewhere, before each of its runs.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "start_a")]
+    restart_a: Option<String>,
+    /// The same for B.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "start_b")]
     restart_b: Option<String>,
-    /// Processors to pin the generator to.
+    /// Trusts the authorities of this PEM file.
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Believes any certificate.
+    #[arg(long)]
+    insecure: bool,
+    /// Processors to pin the generator to; start the targets on others, as with taskset.
     #[arg(long, value_delimiter = ',')]
     cpus: Vec<u32>,
     /// Writes the comparison as Markdown.
@@ -84,27 +104,41 @@ pub(super) struct Compare {
 }
 
 pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
-    let scenario = asked.what.scenario()?;
+    let mut scenario = asked.what.scenario()?;
     let reports = reports(asked.json.as_ref(), asked.html.as_ref());
     reports.try_places()?;
     play::stop_on_interrupt()?;
+    judge_latency(&mut scenario);
     let plan = capacity::Plan {
         start_per_second: asked.start,
         max_per_second: asked.max,
         seed: scenario.seed,
+    };
+    let spacing = match scenario.arrivals {
+        Arrivals::Open { spacing, .. } => spacing,
+        Arrivals::Closed { .. } => Spacing::Poisson,
     };
     let mut run = |trial: &capacity::Trial| {
         let mut step = scenario.clone();
         step.seed = trial.seed;
         step.arrivals = Arrivals::Open {
             phases: vec![Phase::constant(trial.rate_per_second, asked.step)],
-            spacing: Spacing::Poisson,
+            spacing,
         };
         let results = play::play(&step, &asked.what, &mut View::quiet(&step))?;
+        let first = results
+            .verdict
+            .as_ref()
+            .and_then(|verdict| verdict.findings.first());
         remark(format_args!(
-            "{:>9.0}/s  {}",
+            "{:<8} {:>9.1}/s  {:<8} {}",
+            trial.purpose.label(),
             trial.rate_per_second,
-            told(&results)
+            told(&results),
+            first.map_or_else(String::new, |finding| format!(
+                "{}: {}",
+                finding.what, finding.number
+            ))
         ));
         Ok(results)
     };
@@ -114,6 +148,26 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
     }
     let written = reports.outputs().write_capacity(&found);
     Ok(play::told(&written, found.answer.exit_code()))
+}
+
+/// A target that queues without end fails nothing for as long as a step lasts: without a limit for the response, its
+/// capacity would be a matter of the time-out.
+fn judge_latency(scenario: &mut Scenario) {
+    if scenario.thresholds == [Criterion::implied()] {
+        let limit = Criterion {
+            text: "p99 < 1s".to_owned(),
+            metric: Metric::Response(0.99),
+            limit: Limit::Below(1.0),
+            ..Criterion::implied()
+        };
+        scenario.thresholds.push(limit);
+    }
+    let texts: Vec<&str> = scenario
+        .thresholds
+        .iter()
+        .map(|threshold| threshold.text.as_str())
+        .collect();
+    remark(format_args!("each step must hold: {}", texts.join(", ")));
 }
 
 fn reports(json: Option<&PathBuf>, html: Option<&PathBuf>) -> Reports {
@@ -133,22 +187,32 @@ fn told(results: &Results) -> &'static str {
 
 pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
     let plan = compare::Plan {
-        a: asked.a.clone(),
-        b: asked.b.clone(),
+        a: asked.name_a.clone().unwrap_or_else(|| asked.a.clone()),
+        b: asked.name_b.clone().unwrap_or_else(|| asked.b.clone()),
         rounds: asked.rounds,
         measure: asked.measure,
         seed: asked.seed,
+        is_restarted: [&asked.start_a, &asked.restart_a]
+            .iter()
+            .any(|command| command.is_some())
+            && [&asked.start_b, &asked.restart_b]
+                .iter()
+                .any(|command| command.is_some()),
     };
     let reports = reports(asked.json.as_ref(), asked.html.as_ref());
     reports.try_places()?;
-    let comparison = if asked.a.contains("://") {
-        play::stop_on_interrupt()?;
-        compare::compare(&plan, &mut |trial: &compare::Trial| asked.play(trial))
-    } else {
-        let [a, b] = [&asked.a, &asked.b].map(|path| file::read(path.as_ref()));
-        let a = a.map_err(|problem| problem.to_string())?;
-        let b = b.map_err(|problem| problem.to_string())?;
-        compare::compare_saved(&plan, &a, &b)
+    let comparison = match [&asked.a, &asked.b].map(|side| side.contains("://")) {
+        [true, true] => {
+            play::stop_on_interrupt()?;
+            compare::compare(&plan, &mut |trial: &compare::Trial| asked.play(trial))
+        }
+        [false, false] => {
+            let [a, b] = [&asked.a, &asked.b].map(|path| file::read(path.as_ref()));
+            let a = a.map_err(|problem| problem.to_string())?;
+            let b = b.map_err(|problem| problem.to_string())?;
+            compare::compare_saved(&plan, &a, &b)
+        }
+        _ => return Err("A and B must both be URLs, or both be saved results".to_owned()),
     };
     let comparison = match comparison {
         Ok(comparison) => comparison,
@@ -170,16 +234,31 @@ pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
 
 impl Compare {
     fn play(&self, trial: &compare::Trial) -> Result<Results, String> {
-        let (url, restart) = match trial.side {
-            Side::A => (&self.a, &self.restart_a),
-            Side::B => (&self.b, &self.restart_b),
+        let (url, start, restart) = match trial.side {
+            Side::A => (&self.a, &self.start_a, &self.restart_a),
+            Side::B => (&self.b, &self.start_b, &self.restart_b),
         };
+        let what = What::of(self, url, trial.seed);
+        let scenario = what.scenario()?;
         if let Some(command) = restart {
             compare::restart(command, trial.side)?;
         }
-        let what = What::of(self, url, trial.seed);
-        let scenario = what.scenario()?;
-        play::play(&scenario, &what, &mut View::quiet(&scenario))
+        let started = start
+            .as_ref()
+            .map(|command| compare::start(command, trial.side, prepare::address(&scenario)?))
+            .transpose()?;
+        let results = play::play(&scenario, &what, &mut View::quiet(&scenario))?;
+        drop(started);
+        let shown = self.measure.shown_of(&results);
+        remark(format_args!(
+            "round {:>3}  {}  {:<11}  {} {}",
+            trial.round + 1,
+            trial.side.name(),
+            told(&results),
+            self.measure.label(),
+            shown.as_deref().unwrap_or("–")
+        ));
+        Ok(results)
     }
 }
 
@@ -189,19 +268,14 @@ impl What {
         Self {
             scenario: compare.scenario.clone(),
             target: Some(url.to_owned()),
-            connect_to: None,
-            cacert: None,
-            insecure: false,
+            cacert: compare.cacert.clone(),
+            insecure: compare.insecure,
             register: compare.register.clone(),
             seed: Some(seed),
             scale: compare.scale,
-            rate: 0.0,
-            duration: Duration::ZERO,
-            workers: None,
             cpus: compare.cpus.clone(),
-            connections: 0,
-            sources: 0,
             no_tui: true,
+            ..Self::default()
         }
     }
 }

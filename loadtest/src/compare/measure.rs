@@ -6,10 +6,10 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     report::quantity,
-    results::{Results, counts::ratio},
+    results::{Latencies, Results, counts::ratio},
     statistics::{
         bootstrap::{deviation_of, interval_95, mean_of},
-        percentile::Sample,
+        percentile::{self, Sample},
     },
 };
 
@@ -49,21 +49,41 @@ impl Measure {
         }
     }
 
-    /// The figure of one run; none when it is unknown or only a bound.
+    /// The figure of one run; none when too few values vouch for it. One of which only a lower bound is known is that bound.
     pub fn of(self, results: &Results) -> Option<f64> {
         match self {
-            Self::Response(quantile) => {
-                let sample = Sample::new(&results.response, &results.censored());
-                let found = sample.shown(quantile)?;
-                (!found.is_bound).then(|| ratio(found.value_ns, 1_000_000_000))
-            }
-            Self::Service(quantile) => results
-                .service
-                .quantile(quantile)
-                .map(|ns| ratio(ns, 1_000_000_000)),
+            Self::Response(quantile) => response(results)
+                .shown(quantile)
+                .map(|found| ratio(found.value_ns, 1_000_000_000)),
+            Self::Service(quantile) => Sample::new(&results.service, &Latencies::default())
+                .shown(quantile)
+                .map(|found| ratio(found.value_ns, 1_000_000_000)),
             Self::AnsweredPerSecond => (results.duration_seconds > 0.0)
                 .then(|| ratio(results.counts.answered, 1) / results.duration_seconds),
             Self::FailedShare => results.counts.failed_share(),
+        }
+    }
+
+    /// The figure of one run for reading, `≥` before one that is only a bound.
+    pub fn shown_of(self, results: &Results) -> Option<String> {
+        let sign = if self.is_bound(results) { "≥ " } else { "" };
+        let value = self.of(results)?;
+        Some(format!("{sign}{}", self.value(value)))
+    }
+
+    /// Whether [`Self::of`] is only a lower bound, since some answers never came.
+    pub fn is_bound(self, results: &Results) -> bool {
+        matches!(self, Self::Response(quantile)
+            if response(results).at(quantile).is_some_and(|found| found.is_bound))
+    }
+
+    /// Values that a run needs for it.
+    pub fn count_needed(self) -> u64 {
+        match self {
+            Self::Response(quantile) | Self::Service(quantile) => {
+                percentile::count_needed(quantile)
+            }
+            Self::AnsweredPerSecond | Self::FailedShare => 1,
         }
     }
 
@@ -92,6 +112,10 @@ impl Measure {
             Self::FailedShare => quantity::percent(value),
         }
     }
+}
+
+fn response(results: &Results) -> Sample {
+    Sample::new(&results.response, &results.censored())
 }
 
 impl FromStr for Measure {

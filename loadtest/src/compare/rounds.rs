@@ -19,6 +19,16 @@ pub enum Side {
     B,
 }
 
+impl Side {
+    /// Its letter.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+        }
+    }
+}
+
 /// A run that is asked for; the runner restarts the target before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trial {
@@ -43,12 +53,14 @@ pub struct Plan {
     pub measure: Measure,
     /// Seed of the first round; each next has the next number.
     pub seed: u64,
+    /// Whether the runner starts both targets afresh before each run.
+    pub is_restarted: bool,
 }
 
 /// Plays all rounds and compares.
 ///
 /// # Errors
-/// When a run cannot be made, too many are invalid, or the operator ends it.
+/// When a run cannot be made, lacks the deciding figure, too many are invalid, or the operator ends it.
 pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, Problem> {
     let rounds = plan.rounds.max(ROUNDS_MIN);
     let mut pairs: Vec<(Results, Results)> = Vec::with_capacity(rounds);
@@ -56,7 +68,11 @@ pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, 
     while pairs.len() < rounds {
         let round = pairs.len();
         match play(plan, round, runner)? {
-            Round::Valid(pair) => pairs.push(*pair),
+            Round::Valid(pair) => {
+                decides(plan.measure, Side::A, &pair.0)?;
+                decides(plan.measure, Side::B, &pair.1)?;
+                pairs.push(*pair);
+            }
             Round::Interrupted => return Err(Problem::Interrupted(round)),
             Round::Invalid(why) => {
                 repeated += 1;
@@ -72,7 +88,7 @@ pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, 
         rounds,
         repeated,
         is_of_saved: false,
-        doubts: Vec::new(),
+        doubts: doubts(plan, &pairs),
         measured: measured(plan, |measure| {
             pairs
                 .iter()
@@ -80,6 +96,65 @@ pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, 
                 .collect()
         }),
     })
+}
+
+/// A round without the deciding figure ends the comparison: leaving out the rounds in which a side did worst would flatter it.
+pub(super) fn decides(measure: Measure, side: Side, results: &Results) -> Result<(), Problem> {
+    if results.counts.answered == 0 && measure != Measure::FailedShare {
+        let reason = results.reasons.first();
+        let reason = reason.map_or("it said nothing", |entry| entry.reason.label());
+        return Err(Problem::Dead(side.name(), reason.to_owned()));
+    }
+    if measure.of(results).is_some() {
+        return Ok(());
+    }
+    Err(Problem::NoFigure {
+        side: side.name(),
+        measure: measure.label(),
+        found: results.counts.scheduled,
+        needed: measure.count_needed(),
+    })
+}
+
+/// What makes the answer less certain than its interval says.
+fn doubts(plan: &Plan, pairs: &[(Results, Results)]) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if !plan.is_restarted {
+        doubts.push(
+            "the targets were not restarted between runs: how they settled is in all rounds alike (--start-a, --restart-a)"
+                .to_owned(),
+        );
+    }
+    for side in [Side::A, Side::B] {
+        let runs = pairs.iter().map(|(a, b)| match side {
+            Side::A => a,
+            Side::B => b,
+        });
+        let (mut failed, mut why, mut bounds) = (0_usize, None, 0_usize);
+        for run in runs {
+            let verdict = run.verdict.as_ref();
+            if let Some(verdict) = verdict.filter(|verdict| verdict.outcome == Outcome::Failed) {
+                failed += 1;
+                why = why.or_else(|| verdict.findings.first());
+            }
+            bounds += usize::from(plan.measure.is_bound(run));
+        }
+        if let Some(why) = why {
+            let (name, rounds, why) = (side.name(), pairs.len(), &why.what);
+            doubts.push(format!(
+                "{name} failed in {failed} of {rounds} rounds: {why}"
+            ));
+        }
+        if bounds > 0 {
+            doubts.push(format!(
+                "{}'s {} is only known from below in {bounds} rounds, since some answers never came; it is taken as the least \
+                 that it can be",
+                side.name(),
+                plan.measure.label()
+            ));
+        }
+    }
+    doubts
 }
 
 /// The deciding measure first, then the others that can be compared.

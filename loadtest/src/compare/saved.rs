@@ -3,7 +3,10 @@
 //! Weaker than rounds, and said so: whatever differs from start to start (where memory lies, which connections met which
 //! worker) is in each run once and cannot be told from a difference.
 
-use crate::results::{Latencies, Results, Second, counts::ratio};
+use crate::{
+    results::{Latencies, Results, Second, counts::ratio},
+    statistics::percentile::Sample,
+};
 
 use super::{Comparison, Measure, Plan, Problem, rounds::measured};
 
@@ -15,22 +18,46 @@ const BLOCKS_MIN: usize = 10;
 /// Compares stretch by stretch. Percentiles come from the seconds' histograms, which keep one or two digits.
 ///
 /// # Errors
-/// When they have fewer than ten common seconds.
+/// When they have fewer than ten common seconds, or too few requests in a stretch for the deciding measure.
 pub fn compare_saved(plan: &Plan, a: &Results, b: &Results) -> Result<Comparison, Problem> {
+    if matches!(plan.measure, Measure::Service(_)) {
+        return Err(Problem::NotKept(plan.measure.label()));
+    }
     let (a_seconds, b_seconds) = (counted(a), counted(b));
     let common = a_seconds.len().min(b_seconds.len());
-    let length = (common / BLOCKS).max(1);
-    let blocks: Vec<(Block, Block)> = a_seconds
-        .chunks_exact(length)
-        .zip(b_seconds.chunks_exact(length))
-        .map(|(a, b)| (Block::of(a), Block::of(b)))
-        .collect();
-    if blocks.len() < BLOCKS_MIN {
+    if common < BLOCKS_MIN {
         return Err(Problem::TooFew {
-            found: blocks.len(),
+            found: common,
             needed: BLOCKS_MIN,
             remedy: "compare runs of at least ten seconds, or let compare play rounds itself"
                 .to_owned(),
+        });
+    }
+    let cut = |count: usize| -> Vec<(Block, Block)> {
+        let length = (common / count).max(1);
+        a_seconds
+            .chunks_exact(length)
+            .zip(b_seconds.chunks_exact(length))
+            .map(|(a, b)| (Block::of(a), Block::of(b)))
+            .collect()
+    };
+    let can_decide = |(a, b): &(Block, Block)| {
+        a.figure(plan.measure).is_some() && b.figure(plan.measure).is_some()
+    };
+    let mut blocks = cut(BLOCKS);
+    if !blocks.iter().all(can_decide) {
+        blocks = cut(BLOCKS_MIN);
+    }
+    if !blocks.iter().all(can_decide) {
+        return Err(Problem::NoFigure {
+            side: "the poorest of ten stretches",
+            measure: plan.measure.label(),
+            found: blocks
+                .iter()
+                .map(|(a, b)| a.answered.min(b.answered))
+                .min()
+                .unwrap_or(0),
+            needed: plan.measure.count_needed(),
         });
     }
     Ok(Comparison {
@@ -87,10 +114,9 @@ impl Block {
 
     fn figure(&self, measure: Measure) -> Option<f64> {
         match measure {
-            Measure::Response(quantile) => self
-                .response
-                .quantile(quantile)
-                .map(|ns| ratio(ns, 1_000_000_000)),
+            Measure::Response(quantile) => Sample::new(&self.response, &Latencies::default())
+                .shown(quantile)
+                .map(|found| ratio(found.value_ns, 1_000_000_000)),
             Measure::Service(_) => None,
             Measure::AnsweredPerSecond => Some(ratio(self.answered, self.seconds)),
             Measure::FailedShare => (self.offered > 0).then(|| ratio(self.failed, self.offered)),

@@ -3,7 +3,7 @@
 use crate::{
     results::{
         Results,
-        fixture::{Fate, play},
+        fixture::{Fate, SECOND_NS, play},
     },
     statistics::bootstrap::{SplitMix, tests::normal_draw},
     verdict::judge,
@@ -23,6 +23,7 @@ fn plan(rounds: usize, seed: u64) -> Plan {
         rounds,
         measure: Measure::Response(0.5),
         seed,
+        is_restarted: true,
     }
 }
 
@@ -85,6 +86,56 @@ fn no_difference_is_said_with_what_could_have_been_found() {
     let detectable = comparison.measured[0].detectable;
     // 2.8·s_d/√12 with s_d = 0.05·√2.
     assert!((0.02..0.12).contains(&detectable), "{detectable}");
+}
+
+#[test]
+fn what_makes_an_answer_less_certain_is_told() {
+    let dying = |side| {
+        let mut results = play(4, 100, &[], move |_, plan| {
+            if side == Side::B && plan > 3 * SECOND_NS {
+                Fate::Never(SECOND_NS)
+            } else {
+                Fate::After(1_000_000)
+            }
+        });
+        judge(&mut results, &[]);
+        results
+    };
+    let mut unrestarted = plan(10, 1);
+    unrestarted.is_restarted = false;
+    unrestarted.measure = Measure::Response(0.9);
+    let comparison = compare(&unrestarted, &mut |trial: &Trial| Ok(dying(trial.side))).unwrap();
+    let doubts = comparison.doubts.join("\n");
+    for expected in [
+        "the targets were not restarted between runs",
+        "B failed in 10 of 10 rounds",
+        "B's response p90 is only known from below in 10 rounds",
+    ] {
+        assert!(doubts.contains(expected), "{doubts}");
+    }
+    assert_eq!(comparison.doubts.len(), 3, "{doubts}");
+    // The second that B never answered is in its p90, and no round was left out for it.
+    assert!(comparison.measured[0].difference < -5.0, "{comparison:?}");
+    assert_eq!(comparison.measured[0].rounds, 10);
+}
+
+#[test]
+fn no_measure_decides_but_the_one_that_was_asked_for() {
+    let mut plan = plan(10, 1);
+    plan.measure = Measure::Response(0.999);
+    let problem = compare(&plan, &mut |_: &Trial| Ok(service(1.0))).unwrap_err();
+    assert!(
+        matches!(
+            problem,
+            Problem::NoFigure {
+                found: 40,
+                needed: 10_000,
+                ..
+            }
+        ),
+        "{problem}"
+    );
+    assert_eq!(problem.exit_code(), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Their figures are those that press and authorities published; each file names them. What nobody published (think times,
 //! patience) is an assumption and says so. They ask `http://127.0.0.1:8080` unless `--target` names another, on behalf of
-//! all Kommunen of the file that `--register` names.
+//! all Kommunen of the register that comes with the program, or of the file that `--register` names.
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

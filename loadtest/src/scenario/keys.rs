@@ -53,7 +53,7 @@ pub const KEYS: &[Key] = keys! {
     "" "target" Kind::TextOrSection("target"), "What is asked: a URL, or a section.", "http://127.0.0.1:8080";
     "" "arrivals" Kind::SectionOrSections("arrivals"), "When citizens set out. A list: phases one after another.", "{ rate: 500/s, duration: 20s }";
     "" "journeys" Kind::Sections("journeys[]"), "What citizens do.", "[{ name: one, steps: [{ get: / }] }]";
-    "" "tenants" Kind::Section("tenants"), "Whose citizens they are; without it they belong to nobody.", "{ register: gemeinden.csv }";
+    "" "tenants" Kind::Section("tenants"), "Whose citizens they are; without it they belong to nobody.", "{ register: official }";
     "" "thresholds" Kind::Texts, "What must hold, as `p99 < 500ms`, `failed < 0.1%`, `small: p99 < 1s`, `p95 < 1s after 60s`. Without any: `failed < 1%`.", "[\"p99 < 500ms\"]";
     "" "abort" Kind::Texts, "The run ends as soon as one of these no longer holds; the same form.", "[\"failed < 50% after 10s\"]";
     "" "timeouts" Kind::Section("timeouts"), "When an answer is too late.", "{ answer: 60s }";
@@ -72,7 +72,7 @@ pub const KEYS: &[Key] = keys! {
     "arrivals" "csv" Kind::Text, "File with a line per `interval`, its last column the arrivals in it; in place of `rate` and `duration`.", "recorded.csv";
     "arrivals" "interval" Kind::Text, "Length of a line's time; 1s.", "1s";
     "arrivals" "citizens" Kind::Integer, "Closed model in place of `rate`: so many at once, whoever ends is replaced. A slow target is asked less.", "100";
-    "tenants" "register" Kind::Text, "CSV with the columns ars, name, bevoelkerung: all Kommunen.", "gemeinden.csv";
+    "tenants" "register" Kind::Text, "`official`, all Kommunen by the register that comes with the program, or a CSV file with the columns ars, name, bevoelkerung.", "official";
     "tenants" "weights" Kind::Text, "CSV with the columns tenant and weight, in place of `register`.", "weights.csv";
     "tenants" "by" Kind::Text, "Of a register: citizens come by `population` or `equal`ly from all; `population`.", "population";
     "tenants" "noisy" Kind::Section("tenants.noisy"), "One that asks for more than its share.", "{ tenant: \"110000000000\", factor: 100 }";

@@ -4,12 +4,15 @@
 use std::{collections::HashSet, fs, path::Path};
 
 use schleuse_config::{
-    load_register,
+    OFFICIAL_REGISTER, load_register, parse_register,
     yaml::{Fault, Report, quoted},
 };
 use schleuse_core::{TenantId, register::land_name};
 
 use super::section::Section;
+
+/// The word for the register that comes with the program, in place of a path.
+const OFFICIAL: &str = "official";
 
 /// One tenant and its part of the demand.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +98,12 @@ fn noise(tenants: &Section<'_, '_>, list: &mut [Tenant], report: &mut Report) {
 }
 
 fn register(path: &Path, equal: bool) -> Result<Vec<Tenant>, Fault> {
-    let register = load_register(path).map_err(|problems| {
+    let read = if path.ends_with(OFFICIAL) {
+        parse_register(path, OFFICIAL_REGISTER)
+    } else {
+        load_register(path)
+    };
+    let register = read.map_err(|problems| {
         Fault::new(format!("cannot be used:\n{problems}"), "mend the register")
     })?;
     let tenants = register.places().map(|place| {

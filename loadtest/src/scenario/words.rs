@@ -87,7 +87,7 @@ pub(super) fn share(text: &str) -> Result<f64, Fault> {
 }
 
 /// `p99 < 500ms`, `small: failed < 0.1%`, `p95 < 1s after 60s`, `jain > 0.95`.
-pub(super) fn threshold(text: &str) -> Result<Criterion, Fault> {
+pub(crate) fn threshold(text: &str) -> Result<Criterion, Fault> {
     let (class, rest) = match text.split_once(':') {
         Some((class, rest)) => (Some(size_class(class.trim())?), rest),
         None => (None, text),

@@ -90,6 +90,12 @@ impl Watch {
         counts.failed += second.failed;
         counts.abandoned += second.abandoned;
         counts.not_sent += second.not_sent;
+        // As the verdict: seconds of the drain may be a few milliseconds long and all of them work.
+        if crate::results::counts::ratio(second.at_seconds.unsigned_abs(), 1)
+            >= self.progress.planned_seconds
+        {
+            return;
+        }
         self.seconds += 1;
         let is_busy = |worker: &crate::results::WorkerSecond| worker.busy_share > BUSY_SHARE_MAX;
         self.busy += u64::from(second.workers.iter().any(is_busy));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schleuse_config::yaml::Report;
 
-use super::super::{Arrivals, Body, Scenario, section::Section};
+use super::super::{Arrivals, Body, Scenario, Step, section::Section};
 use crate::schedule::Phase;
 
 /// Longest schedule: a leap year.
@@ -19,6 +19,8 @@ pub(super) fn check(top: &Section<'_, '_>, scenario: &Scenario, report: &mut Rep
     windows(top, scenario, length, report);
     names(top, scenario, report);
     bodies(top, scenario, report);
+    holes(top, scenario, report);
+    abort(top, scenario, report);
 }
 
 /// The length of the schedule; notes one that is endless, or in which nobody comes.
@@ -76,6 +78,44 @@ fn names(top: &Section<'_, '_>, scenario: &Scenario, report: &mut Report) {
             let wrong = "is for those who left, and without patience nobody leaves";
             report.wrong(place, format!("{at}.come_back"), wrong, "add patience");
         }
+    }
+}
+
+/// Without tenants `{tenant.ars}` would be nothing, and every citizen would ask for a path that nobody has.
+fn holes(top: &Section<'_, '_>, scenario: &Scenario, report: &mut Report) {
+    if !scenario.tenants.is_empty() || top.node("tenants").is_some() {
+        return;
+    }
+    let written = top.places_of_items("journeys");
+    for (index, journey) in scenario.journeys.iter().enumerate() {
+        let asks = |text: &str| text.contains("{tenant}") || text.contains("{tenant.ars}");
+        let uses = |step: &Step| {
+            let in_body = matches!(&step.body, Body::Text(text) if asks(text));
+            asks(&step.path) || in_body || step.headers.iter().any(|(_, value)| asks(value))
+        };
+        if let Some(number) = journey.steps.iter().position(uses) {
+            let place = written.get(index).copied().unwrap_or(top.place);
+            let at = format!("journeys[{index}].steps[{number}]");
+            let wrong = "asks for a tenant, and there is none";
+            report.wrong(place, at, wrong, "write `tenants: { register: official }`");
+        }
+    }
+}
+
+/// A condition that no second can judge would never end a run.
+fn abort(top: &Section<'_, '_>, scenario: &Scenario, report: &mut Report) {
+    let written = top.places_of_items("abort");
+    for (index, condition) in scenario.abort.iter().enumerate() {
+        if condition.class.is_none() && condition.metric.allows_window() {
+            continue;
+        }
+        let place = written.get(index).copied().unwrap_or(top.place);
+        report.wrong(
+            place,
+            format!("abort[{index}]"),
+            "is known only when the run is over",
+            "use a percentile, mean, failed, answered, abandoned or answered_per_second, of all tenants",
+        );
     }
 }
 
@@ -175,7 +215,42 @@ thresholds: [ \"p99 < 500ms\" ]
             problems_with("get: /", "get: '/{tenantt}'").contains("has a hole that nothing fills")
         );
         assert!(problems_with("get: /", "get: '/a#b'").contains("has a fragment"));
-        let text = SMALLEST.replace("get: /", "get: '/{tenant.ars}/{citizen}'");
+        let text = SMALLEST.replace("get: /", "get: '/{citizen}'");
+        assert!(read(Path::new("a.yaml"), &text).is_ok());
+    }
+
+    #[test]
+    fn a_hole_for_a_tenant_needs_tenants_and_the_official_register_is_at_hand() {
+        assert!(problems_with("get: /", "get: '/{tenant.ars}/a'").contains("register: official"),);
+        let text = SMALLEST.replace("get: /", "get: '/{tenant.ars}/a'");
+        let scenario = read(
+            Path::new("a.yaml"),
+            &format!("{text}tenants: {{ register: official }}\n"),
+        )
+        .unwrap();
+        assert!(
+            scenario.tenants.len() > 10_700,
+            "{}",
+            scenario.tenants.len()
+        );
+    }
+
+    #[test]
+    fn a_condition_to_abort_that_no_second_can_judge_is_refused() {
+        for condition in [
+            "jain > 0.9",
+            "small: failed < 5%",
+            "service_p99 < 1s",
+            "timeout < 1%",
+        ] {
+            let text = format!("{SMALLEST}abort: [ \"{condition}\" ]\n");
+            let problems = read(Path::new("a.yaml"), &text).unwrap_err().to_string();
+            assert!(
+                problems.starts_with("a.yaml:8:10: abort[0]: is known only when"),
+                "{problems}"
+            );
+        }
+        let text = format!("{SMALLEST}abort: [ \"failed < 50% after 10s\", \"p99 < 9s\" ]\n");
         assert!(read(Path::new("a.yaml"), &text).is_ok());
     }
 

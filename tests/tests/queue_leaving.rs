@@ -124,7 +124,7 @@ fn the_memory_of_many_that_left_goes_back_to_the_system_without_further_traffic(
     const CLIENTS: u64 = 800;
     let gate = Gate::default();
     let origin = gated(&gate);
-    let edge = one_seat(&origin, "client_share: 100%, wait_max: 60s")
+    let edge = one_seat(&origin, "client_share: 100%, wait_max: 200s")
         .environment("SCHLEUSE_WORKERS", "2")
         .start();
     let _first = occupy(&edge, &origin);

@@ -193,6 +193,8 @@ impl<R: SharedRate> PoolState<R> {
         if counted {
             self.demand.arrived();
         }
+        // Held by its own limit alone, with a session at an endpoint that drains: the next one will need another.
+        self.want_if_waited_for(policy, now);
         Admission::Wait(Waiting {
             ticket,
             until,

@@ -197,7 +197,7 @@ impl<R: SharedRate> PoolState<R> {
         }
     }
 
-    fn want_if_waited_for(&mut self, policy: &PoolPolicy, now: Timestamp) {
+    pub(super) fn want_if_waited_for(&mut self, policy: &PoolPolicy, now: Timestamp) {
         if self.queue.is_empty() {
             return;
         }

@@ -224,6 +224,9 @@ pub(crate) fn fairness(world: &mut World, index: usize) {
         scene.meter.restart();
         return;
     }
+    for (flow, view) in flows {
+        scene.meter.weigh(flow, view.weight, view.ahead);
+    }
     scene.meter.look(&ready, now);
 }
 

@@ -85,6 +85,24 @@ fn both_proofs_hold_with_fairness_and_fail_without() {
 }
 
 #[test]
+fn the_example_of_a_comparison_is_of_the_scenario_and_config_beside_it() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/compare");
+    let loaded = schleuse_config::load(&directory.join("schleuse.yaml"));
+    assert_eq!(loaded.unwrap().warnings, Vec::new());
+    let scenario = scenario::load(directory.join("scenario.yaml").to_str().unwrap()).unwrap();
+    assert!(scenario.tenants.len() > 10_700);
+    for peer in ["nginx", "haproxy"] {
+        let read = |ending| fs::read_to_string(directory.join(format!("schleuse-{peer}.{ending}")));
+        let found: serde_json::Value = serde_json::from_str(&read("json").unwrap()).unwrap();
+        assert_eq!(found["provenance"]["scenario"]["sha256"], *scenario.sha256);
+        assert!(found["rounds"].as_u64().unwrap() >= 10);
+        let page = read("html").unwrap();
+        assert!(page.len() <= 2_000_000 && page.contains(&scenario.sha256));
+        assert!(!page.contains("<script") && !page.contains("src="));
+    }
+}
+
+#[test]
 fn the_noisy_neighbour_asks_for_more_than_there_is_and_the_others_for_less_than_their_part() {
     let path = files("noisy-neighbour.yaml").remove(0);
     let scenario = scenario::load(path.to_str().unwrap()).unwrap();

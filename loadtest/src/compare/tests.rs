@@ -187,7 +187,7 @@ fn a_disturbed_round_is_played_again_and_told() {
     };
     let comparison = compare(&plan(10, 1), &mut runner).unwrap();
     assert_eq!((comparison.rounds, comparison.repeated), (10, 1));
-    assert!(lines(&comparison)[1].contains("1 rounds played again"));
+    assert!(lines(&comparison)[1].contains("the generator disturbed them: 1"));
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn arrive_and_depart(bencher: Bencher<'_, '_>, endpoints: u16) {
             cost: 1,
             bytes: 0,
             in_flight_max: u32::MAX,
+            generation: 0,
             rate: None,
             preferred: None,
             draw: rng.u64(..),

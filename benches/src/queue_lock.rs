@@ -161,6 +161,7 @@ pools:
             cost: 1,
             bytes: 4_096,
             in_flight_max: u32::MAX,
+            generation: 0,
             rate: None,
             preferred: None,
             draw: 0,

@@ -117,23 +117,35 @@ pub(crate) fn parse_percent(text: &str) -> Result<u64, Fault> {
 ///
 /// What is wrong and what to write instead.
 pub fn parse_integer(text: &str) -> Result<u64, Fault> {
-    whole(text).map_err(|fault| {
-        fault.unwrap_or_else(|| {
-            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-            let grouped = text
-                .chars()
-                .all(|letter| letter.is_ascii_digit() || "_.,' ".contains(letter));
-            let likely = if grouped && !digits.is_empty() {
-                digits.as_str()
-            } else {
-                "20"
-            };
-            Fault::new(
-                format!("{} is not a whole number", quoted(text)),
-                format!("write digits only, as {likely}"),
-            )
-        })
-    })
+    whole(text).map_err(|fault| fault.unwrap_or_else(|| integer_fault(text)))
+}
+
+fn integer_fault(text: &str) -> Fault {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if text
+        .strip_prefix('-')
+        .is_some_and(|rest| whole(rest).is_ok())
+    {
+        let wrong = format!("{} is negative", quoted(text));
+        return Fault::new(wrong, format!("write digits only, as {digits}"));
+    }
+    let wrong = format!("{} is not a whole number", quoted(text));
+    let groups: Vec<&str> = text.split(['_', '.', ',', '\'', ' ']).collect();
+    let grouped = match groups.as_slice() {
+        [first, rest @ ..] => !first.is_empty() && rest.iter().all(|group| group.len() == 3),
+        [] => false,
+    };
+    let remedy = match text.replace(',', ".").parse::<f64>() {
+        _ if grouped && digits.len() == groups.concat().len() => {
+            format!("write digits only, as {digits}")
+        }
+        // Not its digits: those of 1.5 are ten times as much.
+        Ok(number) if text.contains(['.', ',']) && (0.0..1e15).contains(&number) => {
+            format!("write a whole number, as {}", number.ceil())
+        }
+        _ => "write digits only, as 20".to_owned(),
+    };
+    Fault::new(wrong, remedy)
 }
 
 /// A text in a message: quoted, invisible characters made visible, cut when long.

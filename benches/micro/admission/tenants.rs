@@ -92,6 +92,7 @@ impl Tenant {
             cost: 1,
             bytes: 1_000,
             in_flight_max: 10_000,
+            generation: 0,
             rate: Some((self.quota, &self.rate)),
             preferred: None,
             draw: number.wrapping_mul(0xbf58_476d_1ce4_e5b9),

@@ -58,6 +58,7 @@ fn read_tenant(
         note_without_rate(&section, in_flight, report);
     }
     check_in_flight(&section, in_flight, pools, report);
+    check_places(&section, &limit, pools, report);
     warn_of_burst(&section, burst, rate.unwrap_or_default(), pools, report);
     if let Some(smallest) = smallest.filter(|_| rate.is_none()) {
         warn_of_tiny_rate(&section, &limit, smallest, report);
@@ -175,7 +176,41 @@ fn check_in_flight(
     }
 }
 
-/// What comes at once has a seat or a place to wait at; more of it is refused although the rate allows it.
+/// Who is held by a limit waits; where nobody may, it would be refused for want of a seat that is free.
+fn check_places(
+    section: &Section<'_, '_>,
+    limit: &TenantLimit,
+    pools: &[&CheckedPool],
+    report: &mut Report,
+) {
+    let without = |pool: &&&CheckedPool| pool.value.policy.queue.waiting_max == 0;
+    let Some(pool) = pools.iter().find(without) else {
+        return;
+    };
+    let wrong = format!(
+        "makes requests wait, and nobody may wait in pool `{}` (`queue.waiting_max: 0`)",
+        pool.value.name
+    );
+    let mut note = |key: &str, remedy: &str| {
+        report.wrong(
+            section.place_of(key),
+            section.path(key),
+            wrong.clone(),
+            remedy,
+        );
+    };
+    if limit.in_flight.is_some() {
+        note("in_flight", "raise `waiting_max`, or remove it");
+    }
+    let rates = ["over", "rate", "rate_per_1000_inhabitants"];
+    let written = rates.into_iter().find(|key| section.has(key));
+    if let Some(key) = written.filter(|_| limit.over == Over::Wait && !limit.observe) {
+        note(key, "write over: refuse, or raise `waiting_max`");
+    }
+}
+
+/// What comes at once has a seat or a place to wait at; more of it is refused although the rate allows it. A warning
+/// only: a burst counts over its whole length, and requests that come within seconds find seats that are free again.
 fn warn_of_burst(
     section: &Section<'_, '_>,
     burst: Burst,

@@ -35,7 +35,7 @@ impl Section<'_, '_> {
         written.unwrap_or(default.min(whole.1))
     }
 
-    fn check_within<T: PartialOrd, S: Display>(
+    fn check_within<T: PartialOrd + Default, S: Display>(
         &self,
         key: &str,
         written: Option<T>,
@@ -49,7 +49,11 @@ impl Section<'_, '_> {
                 spell(&part),
                 spell(&max)
             );
-            let remedy = format!("write at most {}, or raise `{whole}`", spell(&max));
+            let remedy = if max == T::default() {
+                format!("remove it, or raise `{whole}`")
+            } else {
+                format!("write at most {}, or raise `{whole}`", spell(&max))
+            };
             report.wrong(self.place_of(key), self.path(key), wrong, remedy);
         }
     }

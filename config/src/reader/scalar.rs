@@ -120,11 +120,23 @@ pub(super) fn parse_choice(text: &str, kind: Kind) -> Result<&'static str, Fault
 }
 
 pub(super) fn parse_bounded_integer(text: &str, kind: Kind) -> Result<u64, Fault> {
-    let value = parse_integer(text)?;
+    let value = match (parse_integer(text), kind) {
+        (Err(fault), Kind::Integer(_, max)) if is_beyond(text) => {
+            return Err(Fault::new(fault.wrong, format!("write at most {max}")));
+        }
+        (value, _) => value?,
+    };
     match kind {
         Kind::Integer(min, max) => within(value, min, max, |value| value.to_string()),
         _ => Ok(value),
     }
+}
+
+/// Whether it is a number that only has too many digits.
+fn is_beyond(text: &str) -> bool {
+    !text.starts_with('0')
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && text.parse::<u64>().is_err()
 }
 
 pub(super) fn parse_bounded_duration(text: &str, kind: Kind) -> Result<Duration, Fault> {

@@ -163,7 +163,15 @@ fn a_whole_number_is_digits_only() {
             "0x10",
             "`0x10` is not a whole number; write digits only, as 20",
         ),
-        ("-1", "`-1` is not a whole number; write digits only, as 20"),
+        ("-1", "`-1` is negative; write digits only, as 1"),
+        (
+            "1.5",
+            "`1.5` is not a whole number; write a whole number, as 2",
+        ),
+        (
+            "0,25",
+            "`0,25` is not a whole number; write a whole number, as 1",
+        ),
         (
             "1e3",
             "`1e3` is not a whole number; write digits only, as 20",

@@ -538,3 +538,55 @@ fn places_for_which_there_is_no_memory_are_warned_about() {
     let half = "queue: { waiting_max: 1000, waiting_per_tenant_max: 32, bytes_max: 2000KiB }";
     assert_eq!(warnings("", half), [""; 0]);
 }
+
+#[test]
+fn limits_that_make_requests_wait_where_nobody_may_are_problems() {
+    let problems = |limits: &str| {
+        let yaml = yaml(
+            &format!("limits: {{ tenant: {{ {limits} }} }}"),
+            "queue: { waiting_max: 0 }",
+        );
+        Site::new(yaml).problems()
+    };
+    for (limits, key, remedy) in [
+        (
+            "in_flight: 1",
+            "in_flight",
+            "raise `waiting_max`, or remove it",
+        ),
+        (
+            "rate: 5/s",
+            "rate",
+            "write over: refuse, or raise `waiting_max`",
+        ),
+        (
+            "rate: 5/s, over: wait",
+            "over",
+            "write over: refuse, or raise `waiting_max`",
+        ),
+    ] {
+        let found = problems(limits);
+        assert!(
+            found.contains(&format!("limits.tenant.{key}: makes requests wait")),
+            "{found}"
+        );
+        assert!(found.contains(remedy), "{found}");
+    }
+    let fine = yaml(
+        "limits: { tenant: { rate: 5/s, over: refuse } }",
+        "queue: { waiting_max: 0 }",
+    );
+    Site::new(fine).loaded();
+}
+
+#[test]
+fn a_number_with_too_many_digits_is_told_its_bound_and_a_part_of_nothing_to_remove_it() {
+    let problems = |pool: &str| Site::new(yaml("", pool)).problems();
+    let found = problems("concurrency: 99999999999999999999");
+    assert!(found.contains("write at most "), "{found}");
+    let found = problems("queue: { waiting_max: 0, waiting_per_tenant_max: 1 }");
+    assert!(
+        found.contains("remove it, or raise `waiting_max`"),
+        "{found}"
+    );
+}

@@ -189,6 +189,7 @@ fn arrival(flow: FlowKey) -> Arrival<'static, Rate> {
         cost: 1,
         bytes: 0,
         in_flight_max: u32::MAX,
+        generation: 0,
         rate: None,
         preferred: None,
         draw: 0,
@@ -218,6 +219,7 @@ fn attempt(pool: &mut PoolState<Rate>, policy: &PoolPolicy, draw: u64, now: Time
         cost: 1,
         tried: &tried,
         preferred: None,
+        until: now,
         draw,
     };
     if status == 503

@@ -37,7 +37,7 @@ services:
 {more}
 pools:
   shared: {{ endpoints: [\"10.0.0.1:80\", \"10.0.0.2:80\"], concurrency: 20, queue: {{ fair_by: square_root }} }}
-  own: {{ endpoints: [\"10.0.0.3:80\"], queue: {{ waiting_max: 0 }} }}
+  own: {{ endpoints: [\"10.0.0.3:80\"], queue: {{ waiting_max: 10 }} }}
 "
     )
 }

@@ -67,6 +67,7 @@ fn arrival(flow: FlowKey) -> Arrival<'static, Tenant> {
         cost: 1,
         bytes: 1,
         in_flight_max: u32::MAX,
+        generation: 0,
         rate: None,
         preferred: None,
         draw: 0,

@@ -84,6 +84,7 @@ impl World<'_> {
             cost: 1,
             bytes: 0,
             in_flight_max: route.in_flight_max,
+            generation: 0,
             rate: route
                 .quota
                 .filter(|_| !route.refuses)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     FairQueue,
-    flow::Standing,
+    flow::{FlowTerms, Standing},
     key,
     policy::FairBy,
     running::{Run, RunId},
@@ -85,21 +85,33 @@ impl<R: SharedRate> FairQueue<R> {
         self.fair_by = fair_by;
         for run in self.running.iter_mut() {
             if let Some(flow) = self.flows.get(run.flow) {
-                let (old, new) = (flow.weight, fair_by.weight(flow.inhabitants));
-                run.charged = run.charged.rescaled(old, new);
-                run.price = run.price.rescaled(old, new);
+                run.rescale(flow.weight, fair_by.weight(flow.terms.inhabitants));
             }
         }
         let virtual_time = self.virtual_time;
         for index in self.flows.indices() {
             self.change(index, |flow| {
-                let (old, new) = (flow.weight, fair_by.weight(flow.inhabitants));
-                let debt = flow.finish.since(virtual_time).rescaled(old, new);
-                flow.finish = flow.finish.min(virtual_time) + debt;
-                flow.weight = new;
+                flow.reweigh(fair_by.weight(flow.terms.inhabitants), virtual_time);
             });
             self.settle(index, now);
         }
+    }
+
+    /// Takes over what a config says of a flow; its debt keeps its worth in seat-seconds, as above.
+    pub(super) fn take_over(&mut self, index: u32, terms: FlowTerms) {
+        let Some(flow) = self.flows.get(index) else {
+            return;
+        };
+        let (old, new) = (flow.weight, self.fair_by.weight(terms.inhabitants));
+        if old != new && flow.in_flight > 0 {
+            let of_flow = self.running.iter_mut().filter(|run| run.flow == index);
+            of_flow.for_each(|run| run.rescale(old, new));
+        }
+        let virtual_time = self.virtual_time;
+        self.change(index, |flow| {
+            flow.terms = terms;
+            flow.reweigh(new, virtual_time);
+        });
     }
 }
 

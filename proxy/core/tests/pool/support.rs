@@ -94,6 +94,7 @@ impl Bench {
                 cost: 1,
                 tried,
                 preferred,
+                until: self.now,
                 draw,
             };
             return self.pool.retry(&self.policy, self.now, &retry);
@@ -106,6 +107,7 @@ impl Bench {
             cost: 1,
             bytes: 0,
             in_flight_max: u32::MAX,
+            generation: 0,
             rate: None,
             preferred,
             draw,

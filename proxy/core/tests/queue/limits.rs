@@ -159,6 +159,7 @@ fn a_retry_does_not_take_a_tenant_beyond_what_it_may_have_in_flight() {
         cost: 1,
         tried: &tried,
         preferred: None,
+        until: bench.now,
         draw: 1,
     };
     let again = bench.pool.retry(&bench.policy, bench.now, &retry);
@@ -181,6 +182,7 @@ fn new_terms_reach_those_who_wait() {
     assert!(bench.dispatch().is_none());
     for tenant in [1, 2] {
         let terms = Terms {
+            generation: 0,
             inhabitants: 1_000,
             in_flight_max: u32::MAX,
             rate: None,

@@ -130,6 +130,7 @@ impl Contest {
             cost: contestant.cost,
             bytes: 0,
             in_flight_max: contestant.in_flight_max,
+            generation: 0,
             rate: None,
             preferred: None,
             draw: self.number,

@@ -127,6 +127,7 @@ impl Neighbours {
             } else {
                 u32::MAX
             },
+            generation: 0,
             rate: None,
             preferred: None,
             draw: self.random.next(),

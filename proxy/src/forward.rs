@@ -102,6 +102,7 @@ pub async fn run<B: BodyIn, R: Responder>(
         if let Some(seat) = failed.unreached {
             let again = admit::seat_again(context, &asked, seat, responder, forwarding.deadlines);
             if let Some(seat) = again.await? {
+                context.edge.metrics.requeued.inc();
                 slot = seat;
                 continue;
             }

@@ -63,7 +63,8 @@ impl ConnectPause {
 
     /// Whether it has refused for longer than that.
     pub(crate) fn outlasts(&self, time: Duration, now: Timestamp) -> bool {
-        self.last.is_some() && now - self.since > time
+        let lately = self.last.is_some_and(|last| now - last <= FORGOTTEN_AFTER);
+        lately && now - self.since > time
     }
 }
 

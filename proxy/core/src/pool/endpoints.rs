@@ -240,7 +240,10 @@ impl Endpoints {
         let change = endpoint.health.probed(policy.health, ok)?;
         endpoint.since = now;
         match change {
-            HealthChange::Healthy => self.start_ramp(position, now),
+            HealthChange::Healthy => {
+                endpoint.pause = ConnectPause::default();
+                self.start_ramp(position, now);
+            }
             HealthChange::Unhealthy if policy.activation.is_some() => self.await_answer(id),
             HealthChange::Unhealthy => {}
         }
@@ -258,6 +261,7 @@ impl Endpoints {
             return false;
         };
         endpoint.starting = false;
+        endpoint.pause = ConnectPause::default();
         endpoint.health = Health::default();
         endpoint.since = now;
         if cold {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use schleuse_core::refusal::Language;
 
-/// Words up to which a time goes, in seconds: who reads "in 70 seconds" or "in 70 minutes" has to reckon.
+/// Up to which time which unit is used, in seconds: who reads "in 70 seconds" or "in 70 minutes" has to reckon.
+const SECONDS_MIN: u64 = 10;
 const SECONDS_MAX: u64 = 45;
 const MINUTES_MAX: u64 = 55 * 60;
 const HOURS_MAX: u64 = 36 * 3_600;
@@ -44,14 +45,20 @@ fn spell(
     (about, some_seconds, days): (&str, &str, &str),
 ) -> String {
     let several = |unit: u64, name: &str| format!("{about} {} {name}", seconds.div_ceil(unit));
-    match seconds {
-        0..10 => soon.to_owned(),
-        10..=SECONDS_MAX => format!("{about} {} {some_seconds}", seconds.next_multiple_of(5)),
-        0..=60 => minute.to_owned(),
-        0..=MINUTES_MAX => several(60, minutes),
-        0..=3_600 => hour.to_owned(),
-        0..=HOURS_MAX => several(3_600, hours),
-        _ => several(86_400, days),
+    if seconds < SECONDS_MIN {
+        soon.to_owned()
+    } else if seconds <= SECONDS_MAX {
+        format!("{about} {} {some_seconds}", seconds.next_multiple_of(5))
+    } else if seconds <= 60 {
+        minute.to_owned()
+    } else if seconds <= MINUTES_MAX {
+        several(60, minutes)
+    } else if seconds <= 3_600 {
+        hour.to_owned()
+    } else if seconds <= HOURS_MAX {
+        several(3_600, hours)
+    } else {
+        several(86_400, days)
     }
 }
 

@@ -119,17 +119,15 @@ impl<R: SharedRate> FairQueue<R> {
 
     /// The flow of a request that was admitted before; its terms stay as they are.
     pub(crate) fn readmitted(&mut self, key: FlowKey, inhabitants: u64, now: Timestamp) -> u32 {
-        match self.flows.index(key) {
-            Some(index) => index,
-            None => {
-                let terms = FlowTerms {
-                    generation: 0,
-                    inhabitants,
-                    in_flight_max: u32::MAX,
-                };
-                self.arrived(key, terms, now)
-            }
+        if let Some(index) = self.flows.index(key) {
+            return index;
         }
+        let terms = FlowTerms {
+            generation: 0,
+            inhabitants,
+            in_flight_max: u32::MAX,
+        };
+        self.arrived(key, terms, now)
     }
 
     /// New terms for a flow and those of it who wait; nothing for one that is not remembered.

@@ -100,6 +100,9 @@ impl<R: SharedRate> Flow<R> {
 
     /// Weighs `weight` from now on; what it owes beyond V keeps its worth in seat-seconds.
     pub(crate) fn reweigh(&mut self, weight: Weight, virtual_time: Virtual) {
+        if weight == self.weight {
+            return;
+        }
         let debt = self
             .finish
             .since(virtual_time)

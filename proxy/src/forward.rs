@@ -100,8 +100,9 @@ pub async fn run<B: BodyIn, R: Responder>(
             Err(failed) => failed,
         };
         if let Some(seat) = failed.unreached {
+            // Boxed as well: hardly anybody comes here.
             let again = admit::seat_again(context, &asked, seat, responder, forwarding.deadlines);
-            if let Some(seat) = again.await? {
+            if let Some(seat) = Box::pin(again).await? {
                 context.edge.metrics.requeued.inc();
                 slot = seat;
                 continue;

@@ -291,11 +291,14 @@ impl World {
         let tenant = &self.tenants[request.tenant];
         let seconds = expected_seconds(scene, tenant);
         let arrival = arrival(tenant, &request, draw);
-        let (weight, tokens) = (scene.weight(tenant), tenant.rate.get());
+        let weight = scene.weight(tenant);
+        let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
+        let before = thousandth(tenant.rate.get(), [latched(scene, tenant), quota], self.now);
         let requeued = scene
             .pool
             .requeue(&scene.policy, held.slot, &arrival, self.now);
-        assert_eq!(tokens, tenant.rate.get(), "charged twice");
+        let after = quota.map(|quota| tenant.rate.get().earliest(&quota, self.now, 1_000));
+        assert!(after <= before, "charged twice");
         scene.follow_weight(tenant, weight);
         scene.latch(tenant.flow, tenant.generation, tenant.in_flight_max);
         match requeued {

@@ -125,7 +125,7 @@ impl<R: SharedRate> FairQueue<R> {
     /// than what the others of it wait by.
     pub(crate) fn enqueue(
         &mut self,
-        waiter: Waiter,
+        waiter: &Waiter,
         generation: u64,
         rate: Option<(Quota, R)>,
         now: Timestamp,
@@ -137,7 +137,7 @@ impl<R: SharedRate> FairQueue<R> {
         let mut list = self
             .flows
             .get_mut(flow)
-            .map(|flow| *flow.list_mut(&waiter))?;
+            .map(|flow| *flow.list_mut(waiter))?;
         if waiter.readmitted {
             self.tickets.insert_in_order(Line::Flow, &mut list, index);
         } else {
@@ -150,7 +150,7 @@ impl<R: SharedRate> FairQueue<R> {
         *self.clients.entry((flow, client)).or_default() += 1;
         *self.networks.entry(client).or_default() += 1;
         self.change(flow, |flow| {
-            *flow.list_mut(&waiter) = list;
+            *flow.list_mut(waiter) = list;
             let others = flow.waiting - flow.readmitted;
             flow.waiting += 1;
             flow.work += work;

@@ -19,13 +19,18 @@ fn section(path: &str) -> Value {
     let properties: Map<String, Value> = keys_of(path)
         .map(|key| (key.name.to_owned(), property(key)))
         .collect();
-    let mut shape = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    let mut shape =
+        json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let needs = |keys: &[&str]| json!({ "required": keys });
     let rule = match path {
         "" => ("required", json!(["target", "arrivals", "journeys"])),
         "target" => ("required", json!(["url"])),
         "arrivals" => {
-            let ways = [needs(&["rate"]), needs(&["csv"]), needs(&["citizens", "duration"])];
+            let ways = [
+                needs(&["rate"]),
+                needs(&["csv"]),
+                needs(&["citizens", "duration"]),
+            ];
             ("oneOf", json!(ways))
         }
         "tenants" => ("oneOf", json!([needs(&["register"]), needs(&["weights"])])),
@@ -34,7 +39,10 @@ fn section(path: &str) -> Value {
         "journeys[].come_back" => ("required", json!(["after"])),
         "journeys[].steps[]" => {
             let methods = ["get", "head", "post", "put", "patch", "delete"];
-            ("oneOf", methods.iter().map(|method| needs(&[method])).collect())
+            (
+                "oneOf",
+                methods.iter().map(|method| needs(&[method])).collect(),
+            )
         }
         _ => return shape,
     };
@@ -60,11 +68,13 @@ fn property(key: &Key) -> Value {
         Kind::Integers => json!({ "type": "array", "items": { "type": "integer" } }),
         Kind::Text => text(),
         Kind::Word(words) => {
-            let numbers = words.iter().filter_map(|word| word.parse::<f64>().ok());
+            let numbers = words
+                .iter()
+                .filter_map(|word| serde_json::from_str::<Value>(word).ok());
             let all: Vec<Value> = words
                 .iter()
                 .map(|word| json!(word))
-                .chain(numbers.map(|number| json!(number)))
+                .chain(numbers)
                 .collect();
             json!({ "enum": all })
         }

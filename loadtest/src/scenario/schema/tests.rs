@@ -52,18 +52,39 @@ fn follows(schema: &Value, value: &Value) -> bool {
         "enum" => said.as_array().unwrap().contains(value),
         "minimum" => value.as_f64() >= said.as_f64(),
         "exclusiveMinimum" => value.as_f64() > said.as_f64(),
-        "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= said.as_u64().unwrap()),
-        "items" => value.as_array().is_none_or(|items| items.iter().all(|item| follows(said, item))),
-        "anyOf" => said.as_array().unwrap().iter().any(|one| follows(one, value)),
-        "oneOf" => said.as_array().unwrap().iter().filter(|one| follows(one, value)).count() == 1,
-        "required" => said.as_array().unwrap().iter().all(|key| !value[key.as_str().unwrap()].is_null()),
+        "minItems" => value
+            .as_array()
+            .is_none_or(|items| items.len() as u64 >= said.as_u64().unwrap()),
+        "items" => value
+            .as_array()
+            .is_none_or(|items| items.iter().all(|item| follows(said, item))),
+        "anyOf" => said
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| follows(one, value)),
+        "oneOf" => {
+            said.as_array()
+                .unwrap()
+                .iter()
+                .filter(|one| follows(one, value))
+                .count()
+                == 1
+        }
+        "required" => said
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|key| !value[key.as_str().unwrap()].is_null()),
         "additionalProperties" => value.as_object().is_none_or(|entries| {
-            entries.iter().all(|(key, entry)| match (rules.get("properties"), said) {
-                (Some(known), Value::Bool(false)) => {
-                    known.get(key).is_some_and(|schema| follows(schema, entry))
-                }
-                (_, schema) => follows(schema, entry),
-            })
+            entries
+                .iter()
+                .all(|(key, entry)| match (rules.get("properties"), said) {
+                    (Some(known), Value::Bool(false)) => {
+                        known.get(key).is_some_and(|schema| follows(schema, entry))
+                    }
+                    (_, schema) => follows(schema, entry),
+                })
         }),
         other => panic!("this test does not know {other}"),
     })

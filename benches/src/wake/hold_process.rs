@@ -16,6 +16,7 @@ use std::{
 };
 
 use schleuse::{
+    app::decline_huge_pages,
     autoscale,
     connection::{self, ConnectionInfo, Handler as _},
     deadlines::{Deadlines, supervise},
@@ -84,6 +85,7 @@ pub(super) fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
 ///
 /// When the config is refused, or a request does not wait.
 pub fn hold(port: u16, sockets: usize, number: usize) -> Outcome<()> {
+    decline_huge_pages(); // as the product does
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -85,6 +85,7 @@ impl Admission {
         let held_bytes = HELD_BYTES + asked.head.text_bytes() + asked.body_bytes;
         Arrival {
             flow: self.flow,
+            generation: self.terms.generation,
             inhabitants: self.terms.weight,
             class: Class::New,
             client,
@@ -204,7 +205,17 @@ pub async fn seat<'p, R: Responder>(
         return Err(Some(Refusal::NoEndpoint));
     };
     let limits = &context.edge.limits;
-    let arrival = admission.arrival(limits.client_key(admission.network), &asked);
+    // Its body may have taken minutes to come: whoever asks for a seat now goes by the terms that are in force now.
+    let newer = (context.edge.generation() != context.live.generation)
+        .then(|| terms_of(&context.edge.live(), admission.flow))
+        .flatten();
+    let mut arrival = admission.arrival(limits.client_key(admission.network), &asked);
+    if let Some(terms) = &newer {
+        arrival.generation = terms.generation;
+        arrival.inhabitants = terms.inhabitants;
+        arrival.in_flight_max = terms.in_flight_max;
+        arrival.rate = terms.rate.as_ref().map(|(quota, rate)| (*quota, rate));
+    }
     let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
     let place = match pool.arrive(arrival, asked.session) {
         Arrived::Go(slot) => {
@@ -246,6 +257,7 @@ pub fn terms_of(live: &Live, flow: FlowKey) -> Option<WaitingTerms<Tenant>> {
     let waits = limit.is_some_and(|limit| limit.over == Over::Wait);
     let quota = quota(service, live.snapshot.register.population(flow.tenant));
     Some(WaitingTerms {
+        generation: live.generation,
         inhabitants: live.snapshot.weight(flow.tenant),
         in_flight_max: in_flight_max(service),
         rate: quota.filter(|_| waits).map(|quota| (quota, tenant)),

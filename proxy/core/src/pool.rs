@@ -29,7 +29,7 @@ use crate::{
     endpoint::{EndpointId, EndpointView, Mode},
     health::HealthChange,
     queue::{
-        FairQueue,
+        FairQueue, FlowTerms,
         charge::CORRECTION_INTERVAL,
         flow::FlowKey,
         ticket::Ticket,
@@ -110,12 +110,15 @@ impl<R: SharedRate> PoolState<R> {
         terms: Terms<R>,
         now: Timestamp,
     ) {
-        let in_flight_max = share_of(policy, terms.in_flight_max);
         let rate = terms
             .rate
             .map(|(quota, rate)| (quota.share(policy.share), rate));
-        self.queue
-            .set_terms(flow, terms.inhabitants, in_flight_max, rate, now);
+        let terms = FlowTerms {
+            generation: terms.generation,
+            inhabitants: terms.inhabitants,
+            in_flight_max: share_of(policy, terms.in_flight_max),
+        };
+        self.queue.set_terms(flow, terms, rate, now);
     }
 
     /// Gives a free seat to the one whose turn it is; none: nobody is left who could have one.

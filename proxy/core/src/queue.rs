@@ -10,7 +10,7 @@
 //! being idle earns nothing (kubernetes/kubernetes#95979). A flow is in exactly one place: in `ready` by (F, order of arrival), in `timed` by the
 //! time at which its rate lets the next one through, or in neither, waiting for one of its own to depart.
 //!
-//! Who stands where is decided in this file, who is charged what in `charge`. It knows no endpoints: the pool finds the
+//! Who stands where is decided in this file, who is charged what in `charge`, what a config changes in `terms`. It knows no endpoints: the pool finds the
 //! seat and asks here for whom. Every operation is O(log flows).
 
 pub(crate) mod charge;
@@ -22,6 +22,7 @@ pub(crate) mod outlook;
 pub(crate) mod policy;
 mod running;
 mod service_time;
+mod terms;
 pub(crate) mod ticket;
 pub(crate) mod view;
 mod virtual_time;
@@ -32,7 +33,7 @@ use crate::{
     EndpointId, Timestamp,
     rate::{Quota, SharedRate},
 };
-use flow::{Flow, FlowKey, Standing};
+use flow::{Flow, Standing};
 use flows::Flows;
 use heap::IndexedHeap;
 use load::Load;
@@ -40,11 +41,9 @@ use policy::FairBy;
 pub(crate) use running::RunId;
 use running::Running;
 use service_time::ServiceTime;
+pub(crate) use terms::FlowTerms;
 use ticket::{Line, List, Ticket, Tickets, Waiter};
 use virtual_time::Virtual;
-
-/// Flows looked at for forgetting with each arrival.
-const FORGET_PER_ARRIVAL: usize = 2;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug)]
@@ -104,59 +103,6 @@ impl<R> Default for FairQueue<R> {
 }
 
 impl<R: SharedRate> FairQueue<R> {
-    /// The flow of an arrival, with its weight and limit as they are now.
-    pub(crate) fn arrived(
-        &mut self,
-        key: FlowKey,
-        inhabitants: u64,
-        in_flight_max: u32,
-        now: Timestamp,
-    ) -> u32 {
-        self.flows.forget(FORGET_PER_ARRIVAL, self.virtual_time);
-        let index = self.flows.find_or_insert(key);
-        let fair_by = self.fair_by;
-        let known =
-            |flow: &Flow<R>| flow.inhabitants == inhabitants && flow.in_flight_max == in_flight_max;
-        if !self.flows.get(index).is_some_and(known) {
-            self.change(index, |flow| {
-                flow.inhabitants = inhabitants;
-                flow.weight = fair_by.weight(inhabitants);
-                flow.in_flight_max = in_flight_max;
-            });
-            self.settle(index, now);
-        }
-        index
-    }
-
-    /// The flow of a request that was admitted before; its limit stays as it is.
-    pub(crate) fn readmitted(&mut self, key: FlowKey, inhabitants: u64, now: Timestamp) -> u32 {
-        let index = self.flows.find_or_insert(key);
-        let limit = self.flows.get(index).map(|flow| flow.in_flight_max);
-        self.arrived(key, inhabitants, limit.unwrap_or(u32::MAX), now)
-    }
-
-    /// New terms for a flow and those of it who wait; nothing for one that is not remembered.
-    pub(crate) fn set_terms(
-        &mut self,
-        key: FlowKey,
-        inhabitants: u64,
-        in_flight_max: u32,
-        rate: Option<(Quota, R)>,
-        now: Timestamp,
-    ) {
-        let Some(index) = self.flows.index(key) else {
-            return;
-        };
-        let fair_by = self.fair_by;
-        self.change(index, |flow| {
-            flow.inhabitants = inhabitants;
-            flow.weight = fair_by.weight(inhabitants);
-            flow.in_flight_max = in_flight_max;
-            flow.rate = rate.filter(|_| flow.waiting > 0);
-        });
-        self.settle(index, now);
-    }
-
     /// Whether a request of this flow may go before all who wait: nobody of its own does, and it has fewer in flight
     /// than it may.
     pub(crate) fn unhindered(&self, index: u32) -> bool {
@@ -176,11 +122,12 @@ impl<R: SharedRate> FairQueue<R> {
         !self.ready.is_empty()
     }
 
-    /// A request waits; its flow's quota and rate from now on are these.
+    /// A request waits; its flow's quota and rate from now on are these, unless newer ones hold others of it already.
     pub(crate) fn enqueue(
         &mut self,
         waiter: Waiter,
         rate: Option<(Quota, R)>,
+        generation: u64,
         now: Timestamp,
     ) -> Option<Ticket> {
         let (flow, class, work, bytes) = (waiter.flow, waiter.class, waiter.work, waiter.bytes);
@@ -193,14 +140,17 @@ impl<R: SharedRate> FairQueue<R> {
             let line = self.sessions.entry(session).or_default();
             self.tickets.append(Line::Session, line, index);
         }
+        let held_by_newer = self.waits_by_newer(flow, generation);
         *self.clients.entry((flow, client)).or_default() += 1;
         *self.networks.entry(client).or_default() += 1;
         self.change(flow, |flow| {
             *flow.list_mut(class) = list;
+            if !held_by_newer {
+                flow.rate = rate;
+            }
             flow.waiting += 1;
             flow.work += work;
             flow.bytes += bytes;
-            flow.rate = rate;
         });
         self.settle(flow, now);
         Some(ticket)

@@ -183,6 +183,7 @@ impl Tenants {
 fn arrival(flow: FlowKey) -> Arrival<'static, Rate> {
     Arrival {
         flow,
+        generation: 0,
         inhabitants: 1,
         class: Class::New,
         client: 0,

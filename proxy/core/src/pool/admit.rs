@@ -6,7 +6,7 @@ use super::{Admission, Arrival, Grant, PoolPolicy, PoolState, Refused, Retry, Sl
 use crate::{
     EndpointId, Refusal, Timestamp,
     balance::Draws,
-    queue::{Next, RunId, outlook::Outlook, ticket::Waiter},
+    queue::{FlowTerms, Next, RunId, outlook::Outlook, ticket::Waiter},
     rate::{Quota, SharedRate},
 };
 
@@ -38,12 +38,17 @@ impl<R: SharedRate> PoolState<R> {
     ) -> Admission {
         self.totals.arrivals += 1;
         self.budget.arrived(now);
-        let in_flight_max = super::share_of(policy, arrival.in_flight_max);
-        let flow = self
-            .queue
-            .arrived(arrival.flow, arrival.inhabitants, in_flight_max, now);
+        let terms = FlowTerms {
+            generation: arrival.generation,
+            inhabitants: arrival.inhabitants,
+            in_flight_max: super::share_of(policy, arrival.in_flight_max),
+        };
+        let flow = self.queue.arrived(arrival.flow, terms, now);
+        // Asking with an older quota would reckon its tokens anew; it waits behind those whom the newer one holds.
+        let held_by_newer = self.queue.waits_by_newer(flow, arrival.generation);
         let rate = arrival
             .rate
+            .filter(|_| !held_by_newer)
             .map(|(quota, rate)| (quota.share(policy.share), rate));
         match self.seat_at_once(policy, now, flow, arrival, rate) {
             Ok(position) => {
@@ -181,13 +186,15 @@ impl<R: SharedRate> PoolState<R> {
             counted,
         };
         let rate = rate.map(|(quota, rate)| (quota, rate.clone()));
-        let Some(ticket) = self.queue.enqueue(waiter, rate, now) else {
+        let Some(ticket) = self.queue.enqueue(waiter, rate, arrival.generation, now) else {
             return Admission::Refuse(self.refuse(Refusal::QueueFull, None));
         };
         self.totals.queued += 1;
         if counted {
             self.demand.arrived();
         }
+        // Held by its own limit alone, with a session at an endpoint that drains: the next one will need another.
+        self.want_if_waited_for(policy, now);
         Admission::Wait(Waiting {
             ticket,
             until,

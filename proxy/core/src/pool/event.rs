@@ -17,6 +17,8 @@ use crate::{
 pub struct Arrival<'a, R> {
     /// Whose it is.
     pub flow: FlowKey,
+    /// Of the config that weight and limits come from. A flow that has those of a later one keeps them.
+    pub generation: u64,
     /// What the flow's weight is made of by [`FairBy`](crate::FairBy): inhabitants of the place, or what the operator
     /// wrote instead. 0 counts as 1.
     pub inhabitants: u64,
@@ -41,6 +43,8 @@ pub struct Arrival<'a, R> {
 /// What the waiting requests of a flow go by, of the fields of an [`Arrival`] those that a config decides.
 #[derive(Clone, Debug)]
 pub struct Terms<R> {
+    /// See [`Arrival::generation`].
+    pub generation: u64,
     /// See [`Arrival::inhabitants`].
     pub inhabitants: u64,
     /// See [`Arrival::in_flight_max`].

@@ -41,6 +41,8 @@ pub(crate) enum Standing {
 #[derive(Clone, Debug)]
 pub(crate) struct Flow<R> {
     pub(crate) key: FlowKey,
+    /// Of the config that weight, limit and rate come from.
+    pub(crate) generation: u64,
     pub(crate) inhabitants: u64,
     pub(crate) weight: Weight,
     /// F: how much service it had per weight.
@@ -64,6 +66,7 @@ impl<R: SharedRate> Flow<R> {
     pub(crate) fn new(key: FlowKey) -> Self {
         Self {
             key,
+            generation: 0,
             inhabitants: 0,
             weight: Weight::from_thousandths(0),
             finish: Virtual::ZERO,

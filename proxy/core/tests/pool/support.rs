@@ -100,6 +100,7 @@ impl Bench {
         }
         let arrival = Arrival {
             flow: FLOW,
+            generation: 0,
             inhabitants: 1,
             class: Class::New,
             client: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schleuse_core::{FairBy, Mode, Refusal};
+use schleuse_core::{FairBy, Mode, Refusal, Terms};
 
 use crate::support::{Ask, Bench, address, flow, of};
 
@@ -127,6 +127,37 @@ fn when_fairness_follows_something_else_debts_keep_their_worth() {
     let view = bench.view(1);
     assert!((view.weight - 31.622).abs() < 1e-9, "{view:?}");
     assert!((view.ahead * view.weight - debt).abs() < 1e-6, "{view:?}");
+}
+
+#[test]
+fn when_a_weight_changes_debts_keep_their_worth_however_they_are_corrected() {
+    let worth = |changed: bool| {
+        let mut bench = Bench::new(4);
+        bench.teach(1, 1_000);
+        let slot = bench.go(&of(1));
+        if changed {
+            let terms = Terms {
+                generation: 1,
+                inhabitants: 10_000,
+                in_flight_max: u32::MAX,
+                rate: None,
+            };
+            let (policy, now) = (&bench.policy, bench.now);
+            bench.pool.set_terms(policy, flow(1), terms, now);
+        }
+        let view = bench.view(1);
+        let expected = view.ahead * view.weight;
+        // Half of what was expected is given back.
+        bench.pass(Duration::from_millis(500));
+        bench.depart(slot);
+        let view = bench.view(1);
+        [expected, view.ahead * view.weight]
+    };
+    let (as_it_was, changed) = (worth(false), worth(true));
+    for (before, after) in as_it_was.into_iter().zip(changed) {
+        assert!(before > 0.4, "{before}");
+        assert!((before - after).abs() < 1e-6, "{before} {after}");
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) fn flow(number: u32) -> FlowKey {
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) tenant: u32,
+    pub(crate) generation: u64,
     pub(crate) inhabitants: u64,
     pub(crate) class: Class,
     pub(crate) client: u64,
@@ -44,6 +45,7 @@ pub(crate) struct Ask {
 pub(crate) fn of(tenant: u32) -> Ask {
     Ask {
         tenant,
+        generation: 0,
         inhabitants: 1_000,
         class: Class::New,
         client: u64::from(tenant),
@@ -97,6 +99,7 @@ impl Bench {
         let rate = &self.rates[ask.tenant as usize];
         let arrival = Arrival {
             flow: flow(ask.tenant),
+            generation: ask.generation,
             inhabitants: ask.inhabitants,
             class: ask.class,
             client: ask.client,

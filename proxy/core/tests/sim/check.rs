@@ -115,13 +115,11 @@ pub(crate) fn wakes(scene: &mut Scene, now: Timestamp) {
         Some(WakeNews::Awake { .. }) | None => {}
     }
     assert_eq!(scene.pool.take_news(), None, "once");
-    let Some(view) = view else {
-        wakes.open = None;
-        return;
-    };
-    if view.phase == PoolPhase::Ready {
+    // Who cannot be started any more, or serves, starts anew.
+    if view.is_none_or(|view| view.phase == PoolPhase::Ready) {
         (wakes.open, wakes.paused_until) = (None, now);
     }
+    let Some(view) = view else { return };
     let waking = match view.phase {
         PoolPhase::Waking { attempt, .. } => Some(attempt),
         _ => None,
@@ -225,6 +223,9 @@ pub(crate) fn fairness(world: &mut World, index: usize) {
     if flows.iter().any(|(_, flow)| flow.ahead > 0.5 * cap) {
         scene.meter.restart();
         return;
+    }
+    for (flow, view) in flows {
+        scene.meter.weigh(flow, view.weight, view.ahead);
     }
     scene.meter.look(&ready, now);
 }

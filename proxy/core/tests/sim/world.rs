@@ -10,6 +10,7 @@ use schleuse_core::{
 use crate::{
     check,
     fairness::Charge,
+    limit::thousandth,
     random::Random,
     scene::{ADDRESSES, Held, Queued, Scene, Tenant, address, policy, quota},
 };
@@ -138,6 +139,7 @@ impl World {
         let scene = &mut self.scenes[tenant.pool];
         let arrival = Arrival {
             flow: tenant.flow,
+            generation: 0,
             inhabitants: tenant.inhabitants,
             class: request.class,
             client: request.client,
@@ -150,8 +152,7 @@ impl World {
         };
         let seconds = expected_seconds(scene, tenant);
         let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
-        let left = |tenant: &Tenant| quota.map(|quota| tenant.rate.get().remaining(&quota, now));
-        let before = left(tenant);
+        let before = thousandth(tenant.rate.get(), [latched(scene, tenant), quota], now);
         let admission = scene.pool.arrive(&scene.policy, now, &arrival);
         if let Some(quota) = &quota {
             tenant.log.offer(quota, now);
@@ -176,7 +177,8 @@ impl World {
                 check::bounds(scene, tenant, &request, now);
             }
             Admission::Refuse(refused) => {
-                assert_eq!(before, left(tenant), "a refusal costs no token");
+                let after = quota.map(|quota| tenant.rate.get().earliest(&quota, now, 1_000));
+                assert!(after <= before, "a refusal costs no token");
                 check::refusal(scene, tenant, &refused, now);
             }
         }
@@ -500,4 +502,10 @@ fn expected_seconds(scene: &Scene, tenant: &Tenant) -> f64 {
             .service_time
     };
     own.unwrap_or_else(prior).as_secs_f64()
+}
+
+/// The quota of those of the tenant who wait already.
+fn latched(scene: &Scene, tenant: &Tenant) -> Option<Quota> {
+    let latched = scene.latched.get(&tenant.flow);
+    latched.and_then(|latched| latched.quota)
 }

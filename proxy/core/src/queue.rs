@@ -26,6 +26,8 @@ pub(crate) mod ticket;
 pub(crate) mod view;
 mod virtual_time;
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -76,6 +78,8 @@ pub(crate) struct FairQueue<R> {
     /// The next arrival's number.
     sequence: u64,
     service_time: ServiceTime,
+    /// Counts until the first departure.
+    expected: ServiceTime,
     corrected: Timestamp,
     /// How many seats there were when there were any.
     seats_seen: u32,
@@ -97,6 +101,7 @@ impl<R> Default for FairQueue<R> {
             sessions: FxHashMap::default(),
             sequence: 0,
             service_time: ServiceTime::default(),
+            expected: ServiceTime::UNKNOWN,
             corrected: Timestamp::default(),
             seats_seen: 1,
         }
@@ -104,6 +109,12 @@ impl<R> Default for FairQueue<R> {
 }
 
 impl<R: SharedRate> FairQueue<R> {
+    /// What counts as the time that a request holds its seat until the first one departs.
+    pub(crate) fn expect_service_time(&mut self, expected: Duration) {
+        self.expected = ServiceTime::default();
+        self.expected.record(expected, 1);
+    }
+
     /// The flow of an arrival, with its weight and limit as they are now.
     pub(crate) fn arrived(
         &mut self,

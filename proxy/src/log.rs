@@ -2,15 +2,16 @@
 //!
 //! Workers append to a buffer of their own and hand it over in batches; a thread writes. When stdout is slower than the
 //! lines come, whole batches are dropped and counted: an edge that stops answering because nobody reads its log is worse
-//! than a gap in it.
+//! than a gap in it. What may wait is bounded in bytes, not in batches: an event is handed over at once, and a thousand
+//! pools that wake together write a thousand events. Where lines are missing the log says so once it is written again.
 
 use std::{
     cell::RefCell,
     io::Write as _,
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     thread,
     time::Duration,
@@ -21,8 +22,12 @@ use crate::clock;
 /// A worker's batch is handed over at this size, or at the next [`flush`]. Waking the thread that writes costs some
 /// microseconds, which 400 lines share here.
 const BATCH_BYTES: usize = 128 * 1024;
-/// Batches that may wait for stdout: 8 MiB, about 25,000 lines.
-const BATCHES_MAX: usize = 64;
+/// A smaller batch is copied, so that what waits takes no more memory than its lines.
+const COPIED_BYTES: usize = BATCH_BYTES / 4;
+/// What may wait for stdout: about 25,000 lines.
+const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Between two lines that say that others are missing, while stdout stays too slow.
+const SAID_EVERY: Duration = Duration::from_secs(1);
 
 enum Message {
     Lines(Vec<u8>),
@@ -30,7 +35,9 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
-static SINK: OnceLock<SyncSender<Message>> = OnceLock::new();
+static SINK: OnceLock<Sender<Message>> = OnceLock::new();
+/// Bytes that were handed over and are not written yet.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 /// Set when the process stops: no tick may come after the last line.
 static UNBATCHED: AtomicBool = AtomicBool::new(false);
@@ -45,7 +52,7 @@ thread_local! {
 ///
 /// When the thread cannot be started.
 pub fn start() -> std::io::Result<()> {
-    let (sender, receiver) = sync_channel(BATCHES_MAX);
+    let (sender, receiver) = channel();
     if SINK.set(sender).is_ok() {
         thread::Builder::new()
             .name("log".to_owned())
@@ -58,22 +65,40 @@ pub fn start() -> std::io::Result<()> {
 
 fn write_all(receiver: &Receiver<Message>) {
     let mut stdout = std::io::stdout().lock();
+    let mut write = |lines: &[u8]| stdout.write_all(lines).and_then(|()| stdout.flush());
+    let (mut said, mut said_at) = (0, None);
     while let Ok(message) = receiver.recv() {
-        match message {
+        let is_due = match message {
             Message::Lines(lines) => {
-                if stdout
-                    .write_all(&lines)
-                    .and_then(|()| stdout.flush())
-                    .is_err()
-                {
+                let written = write(&lines);
+                WAITING.fetch_sub(lines.len(), Relaxed);
+                if written.is_err() {
                     count_dropped(&lines);
+                    continue;
                 }
+                said_at.is_none_or(|at| clock::now() - at >= SAID_EVERY)
             }
             Message::Flush(done) => {
                 let _ = done.send(());
+                true
             }
+        };
+        let dropped = dropped_lines();
+        if is_due && dropped > said {
+            let line = missing(dropped - said);
+            (said, said_at) = (dropped, Some(clock::now()));
+            let _ = write(&line); // as good as dropped: the counter has them all
         }
     }
+}
+
+/// The line that stands for lines that are not there.
+fn missing(lines: u64) -> Vec<u8> {
+    let mut line = Vec::new();
+    let fields = [("lines", &*lines.to_string())];
+    push_event(&mut line, Level::Warn, "log_lines_dropped", &fields);
+    line.extend_from_slice(b"}\n");
+    line
 }
 
 fn count_dropped(lines: &[u8]) {
@@ -112,14 +137,19 @@ fn hand_over(batch: &mut Vec<u8>) {
     let Some(sink) = SINK.get() else {
         return batch.clear();
     };
-    let lines = std::mem::replace(batch, Vec::with_capacity(BATCH_BYTES + 1024));
-    if let Err(
-        TrySendError::Full(Message::Lines(lines))
-        | TrySendError::Disconnected(Message::Lines(lines)),
-    ) = sink.try_send(Message::Lines(lines))
-    {
-        count_dropped(&lines);
+    if WAITING.load(Relaxed) + batch.len() > WAITING_BYTES_MAX {
+        count_dropped(batch);
+        return batch.clear();
     }
+    let lines = if batch.len() < COPIED_BYTES {
+        let lines = batch.as_slice().to_vec();
+        batch.clear();
+        lines
+    } else {
+        std::mem::replace(batch, Vec::with_capacity(BATCH_BYTES + 1024))
+    };
+    WAITING.fetch_add(lines.len(), Relaxed);
+    let _ = sink.send(Message::Lines(lines)); // who takes them lives as long as the process
 }
 
 /// Waits until all that was handed over is written, at most `patience`. For the end of the process.
@@ -127,7 +157,7 @@ pub fn drain(patience: Duration) {
     flush();
     let (done, wait) = sync_channel(1);
     if let Some(sink) = SINK.get()
-        && sink.try_send(Message::Flush(done)).is_ok()
+        && sink.send(Message::Flush(done)).is_ok()
     {
         let _ = wait.recv_timeout(patience);
     }
@@ -324,6 +354,15 @@ mod tests {
             let text = json(&[b'x', byte, b'y']);
             assert!(serde_json::from_str::<String>(&text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_line_for_missing_lines_says_how_many() {
+        let line: serde_json::Value = serde_json::from_slice(&missing(17)).unwrap();
+        assert_eq!(
+            (&line["event"], &line["lines"]),
+            (&"log_lines_dropped".into(), &"17".into())
+        );
     }
 
     #[test]

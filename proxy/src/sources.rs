@@ -17,7 +17,7 @@ use schleuse_config::{
 };
 use tokio::{
     sync::mpsc,
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, yield_now},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -173,6 +173,7 @@ impl Drop for Running {
 impl Supervisor {
     async fn follow_config(&mut self) {
         let live = self.edge.live();
+        let mut fresh = Vec::new();
         let named = |name: &String| live.pools.iter().any(|pool| pool.name() == name);
         self.running.retain(|name, _| named(name));
         for (pool, config) in live.pools.iter().zip(&live.snapshot.pools) {
@@ -182,12 +183,22 @@ impl Supervisor {
             }
             let mut running = self.running.remove(&config.name).unwrap_or_default();
             self.follow_discovery(&mut running, pool, config);
-            self.follow_scale(&mut running, pool, config).await;
+            fresh.extend(self.follow_scale(&mut running, pool, config).await);
             self.running.insert(config.name.clone(), running);
         }
         let works = |running: &Running| running.provisioner.is_some();
         let sources = &self.edge.sources;
         sources.withdraw_unless(|pool| self.running.get(pool).is_some_and(works));
+        if fresh.is_empty() {
+            return;
+        }
+        // All of them wait for orders before the first one is given, and all pools are decided about together: otherwise
+        // who was started first would go first, whatever waits where.
+        yield_now().await;
+        for (pool, offered) in fresh {
+            sources.offer(&pool, offered);
+            self.edge.registry.wakes().push(&pool);
+        }
     }
 
     fn follow_discovery(&mut self, running: &mut Running, pool: &Arc<Pool>, config: &PoolConfig) {
@@ -207,29 +218,35 @@ impl Supervisor {
         }
     }
 
-    async fn follow_scale(&mut self, running: &mut Running, pool: &Arc<Pool>, config: &PoolConfig) {
+    /// A provisioner that was started for the pool, which nobody knows of yet.
+    async fn follow_scale(
+        &mut self,
+        running: &mut Running,
+        pool: &Arc<Pool>,
+        config: &PoolConfig,
+    ) -> Option<(String, Offered)> {
         let way = config.scale.as_ref().map(|scale| &scale.way);
         let before = running.provisioner.take();
         let kept = before.filter(|before| way.is_some_and(|way| before.goes_on_with(way)));
         if kept.is_some() {
             running.provisioner = kept;
-            return;
+            return None;
         }
         let fresh = match way {
             Some(ScaleWay::Process(template)) => Some(self.processes(pool, template)),
             Some(ScaleWay::Webhook(receiver)) => self.webhook(pool, config, receiver).await,
             Some(ScaleWay::Keda) | None => None,
         };
-        if let Some(fresh) = &fresh {
+        let offered = fresh.as_ref().map(|fresh| {
             self.numbers += 1;
             let offered = Offered {
                 number: self.numbers,
                 provisioner: fresh.shared(),
             };
-            self.edge.sources.offer(pool.name(), offered);
-            self.edge.registry.wakes().push(pool.name());
-        }
+            (pool.name().to_owned(), offered)
+        });
         running.provisioner = fresh;
+        offered
     }
 
     fn processes(&mut self, pool: &Arc<Pool>, template: &Arc<ProcessTemplate>) -> Provisioning {

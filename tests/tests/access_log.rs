@@ -185,7 +185,7 @@ fn a_reader_of_the_log_that_stalls_costs_lines_and_never_a_request() {
     let edge = start(&origin, "access_log: { user_agent: true }");
     edge.log().pause();
     let address = edge.http();
-    // Lines of 8 KiB: 128 batches of 32 KiB and a pipe are full after some 600.
+    // Lines of 8 KiB: 8 MiB and a pipe are full after some 1,050.
     let fields = format!("User-Agent: {}\r\n", "x".repeat(8000));
     let load = Load::new(
         4,
@@ -205,6 +205,8 @@ fn a_reader_of_the_log_that_stalls_costs_lines_and_never_a_request() {
     assert!(answered > 500, "{answered}");
 
     edge.log().resume();
+    let gap = edge.log().wait_event("log_lines_dropped");
+    assert!(gap["lines"].as_str().unwrap().parse::<u64>().unwrap() > 0);
     let answer = edge.get("unknown.example", "/");
     edge.log().wait_request(answer.reference());
     assert!(edge.stop().success());

@@ -60,4 +60,5 @@ mod tls_swap;
 mod vector_file;
 mod vectors;
 mod wake;
+mod wake_orders;
 mod websocket;

@@ -2,7 +2,8 @@
 //!
 //! Within a tick all pools are decided about first and the orders are given afterwards, the greatest backlog first: where
 //! orders are scarce, they serve the most people. Between some pools the thread is given back, so that a
-//! thousand pools delay neither probes nor wakes.
+//! thousand pools delay neither probes nor wakes. Pools that were woken meanwhile are ordered for at once, together with
+//! what the tick has found so far, lest a small backlog of theirs goes before a great one that was known.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -62,8 +63,9 @@ struct Entry {
     logged_at: Option<Timestamp>,
 }
 
-/// An order that is due, and where its text comes from.
+/// An order that is due, for whom, and who carries it out.
 struct Due {
+    pool: Arc<Pool>,
     line: order::Order,
     offered: Offered,
     order: Order,
@@ -91,35 +93,41 @@ impl Autoscaler {
         if live.generation != self.generation {
             self.follow_config(&live);
         }
+        self.look_at_woken();
         let mut due = Vec::new();
         for (index, (pool, config)) in live.pools.iter().zip(&live.snapshot.pools).enumerate() {
             let may_rest = !(self.ticks + index).is_multiple_of(RESTING_TICKS);
             due.extend(self.look_at((pool, config), live.snapshot.plan(index), may_rest));
             if index % POOLS_PER_TURN == POOLS_PER_TURN - 1 {
                 yield_now().await;
-                self.look_at_woken();
+                due = self.look_at_woken_beside(due);
             }
         }
-        order_all(due);
+        self.order_all(due);
         log::flush();
         self.keep_learnt(&live);
     }
 
     /// The pools that do not want to wait for the tick.
     pub(super) fn look_at_woken(&mut self) {
+        self.look_at_woken_beside(Vec::new());
+    }
+
+    /// The same while other orders are due: they are given with those of the woken. Returns what is due still.
+    fn look_at_woken_beside(&mut self, mut due: Vec<Due>) -> Vec<Due> {
         let woken = self.edge.registry.wakes().take();
         if woken.is_empty() {
-            return;
+            return due;
         }
         let live = self.edge.live();
-        let mut due = Vec::new();
         for (index, (pool, config)) in live.pools.iter().zip(&live.snapshot.pools).enumerate() {
-            if woken.iter().any(|name| **name == *pool.name()) {
+            if woken.contains(pool.name()) {
                 due.extend(self.look_at((pool, config), live.snapshot.plan(index), false));
             }
         }
-        order_all(due);
+        self.order_all(due);
         log::flush();
+        Vec::new()
     }
 
     /// Pools that are no longer scaled end here; what they have learnt is kept.
@@ -199,14 +207,30 @@ impl Autoscaler {
             pool.learn_cold_start(cold_start);
         }
         self.edge.autoscale.show(pool.name(), shown);
-        if is_served && !decided.changed() {
+        if is_served && !decided.changed() && !pool.is_woken_again() {
             return None;
         }
         entry.ordered = number;
-        let offered = offered?;
-        self.attempts += 1;
-        pool.note_order(self.attempts);
-        Some(Due::new(&decided, self.attempts, offered))
+        Some(Due::new(pool.clone(), &decided, offered?))
+    }
+
+    /// Gives orders, those first that serve the most people. They are numbered in this order, so that whoever takes them
+    /// can tell which one was given first.
+    fn order_all(&mut self, due: Vec<Due>) {
+        let mut lines: Vec<_> = (0_u32..)
+            .zip(&due)
+            .map(|(pool, due)| order::Order { pool, ..due.line })
+            .collect();
+        order::by_backlog(&mut lines);
+        let mut due: Vec<_> = due.into_iter().map(Some).collect();
+        for line in lines {
+            let place = usize::try_from(line.pool).ok();
+            let next = place.and_then(|place| due.get_mut(place)?.take());
+            if let Some(next) = next {
+                self.attempts += 1;
+                next.give(self.attempts);
+            }
+        }
     }
 
     fn keep_learnt(&mut self, live: &Live) {
@@ -268,18 +292,25 @@ impl Entry {
 }
 
 impl Due {
-    fn new(decided: &Decided, attempt: u64, offered: Offered) -> Self {
+    fn new(pool: Arc<Pool>, decided: &Decided, offered: Offered) -> Self {
         let (evidence, decision) = (&decided.evidence, &decided.decision);
+        // The same number once more: what was ordered before has not come.
+        let previous = if decided.changed() {
+            evidence.previous
+        } else {
+            evidence.ready
+        };
         Self {
+            pool,
             line: order::Order {
                 pool: 0,
                 replicas: decision.replicas,
-                previous: evidence.previous,
+                previous,
                 waiting: evidence.waiting,
             },
             offered,
             order: Order {
-                attempt,
+                attempt: 0,
                 desired: decision.replicas,
                 current: evidence.ready,
                 reasons: decision.reasons.iter().map(Reason::label).collect(),
@@ -287,21 +318,10 @@ impl Due {
             },
         }
     }
-}
 
-/// Gives orders, those first that serve the most people.
-fn order_all(due: Vec<Due>) {
-    let mut lines: Vec<_> = (0_u32..)
-        .zip(&due)
-        .map(|(pool, due)| order::Order { pool, ..due.line })
-        .collect();
-    order::by_backlog(&mut lines);
-    let mut due: Vec<_> = due.into_iter().map(Some).collect();
-    for line in lines {
-        let place = usize::try_from(line.pool).ok();
-        let next = place.and_then(|place| due.get_mut(place)?.take());
-        if let Some(Due { offered, order, .. }) = next {
-            offered.provisioner.scale(order);
-        }
+    fn give(mut self, attempt: u64) {
+        self.pool.note_order(attempt);
+        self.order.attempt = attempt;
+        self.offered.provisioner.scale(self.order);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use schleuse_core::{ActivationView, ColdStart, EndpointId, Timestamp, WakeNews};
+use schleuse_core::{ActivationView, ColdStart, EndpointId, PoolPhase, Timestamp, WakeNews};
 use smallvec::SmallVec;
 
 use super::{Pool, pool::Guarded, pool::Wakers};
@@ -136,6 +136,16 @@ impl Pool {
         let mut guarded = self.guarded.lock();
         let attempt = guarded.state.attempt();
         guarded.ordered = Ordered { order, attempt };
+    }
+
+    /// Whether an attempt to wake it was given up, and whoever starts its endpoints was told nothing since the next began.
+    pub fn is_woken_again(&self) -> bool {
+        let guarded = self.guarded.lock();
+        let view = guarded
+            .state
+            .activation(&guarded.config.policy, clock::now());
+        let phase = view.map(|view| view.phase);
+        matches!(phase, Some(PoolPhase::Waking { attempt, .. }) if attempt > guarded.ordered.attempt.max(1))
     }
 
     /// The order of this number could not be carried out; what is said of an older one changes nothing.

@@ -85,7 +85,7 @@ fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
     let (refusal, reference) = (refused.refusal, refused.reference);
     let mut seconds = itoa::Buffer::new();
     let retry_after = refused.retry_after.or(refusal.retry_after());
-    let shown = retry_after.map(|after| &*seconds.format(whole_seconds(after)));
+    let shown = retry_after.map(|after| seconds.format(whole_seconds(after)));
     let language = refused
         .head
         .filter(|head| negotiate::wants_html(head))

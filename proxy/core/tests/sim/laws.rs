@@ -5,10 +5,7 @@ use std::time::Duration;
 use proptest::{collection::vec, prelude::*};
 use schleuse_core::{FairBy, Timestamp};
 
-use crate::{
-    contest::{Contest, Contestant},
-    run,
-};
+use crate::contest::{Contest, Contestant};
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -51,11 +48,6 @@ proptest! {
     ) {
         let mut contest = Contest::new(seats, FairBy::Population, contestants);
         contest.run(at(20));
-    }
-
-    #[test]
-    fn any_seed_keeps_every_invariant(seed: u64) {
-        run(seed);
     }
 }
 

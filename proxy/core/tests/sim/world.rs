@@ -339,6 +339,12 @@ impl World {
             Ok(slot) => {
                 // It went before all who wait.
                 scene.meter.restart();
+                // Should it come back once more, it is behind those who had their seats before.
+                self.number += 1;
+                let request = Queued {
+                    number: self.number,
+                    ..request
+                };
                 self.hold_in(index, request, seconds, slot);
             }
             Err(refusal) => {

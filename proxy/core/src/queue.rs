@@ -41,7 +41,6 @@ use policy::FairBy;
 pub(crate) use running::RunId;
 use running::Running;
 use service_time::ServiceTime;
-pub(crate) use terms::FlowTerms;
 use ticket::{Line, List, Ticket, Tickets, Waiter};
 use virtual_time::Virtual;
 
@@ -107,13 +106,13 @@ impl<R: SharedRate> FairQueue<R> {
     /// than it may.
     pub(crate) fn unhindered(&self, index: u32) -> bool {
         let flow = self.flows.get(index);
-        flow.is_some_and(|flow| flow.waiting == 0 && flow.in_flight < flow.in_flight_max)
+        flow.is_some_and(|flow| flow.waiting == 0 && flow.within_limit())
     }
 
     /// Whether the flow has fewer in flight than it may.
     pub(crate) fn within_limit(&self, index: u32) -> bool {
         let flow = self.flows.get(index);
-        flow.is_some_and(|flow| flow.in_flight < flow.in_flight_max)
+        flow.is_some_and(Flow::within_limit)
     }
 
     /// Whether somebody misses nothing but a seat.
@@ -122,35 +121,45 @@ impl<R: SharedRate> FairQueue<R> {
         !self.ready.is_empty()
     }
 
-    /// A request waits; its flow's quota and rate from now on are these, unless newer ones hold others of it already.
+    /// A request waits; its flow's quota and rate from now on are these, if they are `generation`'s and that is not older
+    /// than what the others of it wait by.
     pub(crate) fn enqueue(
         &mut self,
-        waiter: Waiter,
-        rate: Option<(Quota, R)>,
+        waiter: &Waiter,
         generation: u64,
+        rate: Option<(Quota, R)>,
         now: Timestamp,
     ) -> Option<Ticket> {
-        let (flow, class, work, bytes) = (waiter.flow, waiter.class, waiter.work, waiter.bytes);
+        let (flow, work, bytes) = (waiter.flow, waiter.work, waiter.bytes);
         let (client, preferred) = (waiter.client, waiter.preferred);
-        let ticket = self.tickets.insert(waiter);
+        let ticket = self.tickets.insert(waiter.clone());
         let index = self.tickets.index(ticket)?;
-        let mut list = self.flows.get_mut(flow).map(|flow| *flow.list_mut(class))?;
-        self.tickets.append(Line::Flow, &mut list, index);
+        let mut list = self
+            .flows
+            .get_mut(flow)
+            .map(|flow| *flow.list_mut(waiter))?;
+        if waiter.readmitted {
+            self.tickets.insert_in_order(Line::Flow, &mut list, index);
+        } else {
+            self.tickets.append(Line::Flow, &mut list, index);
+        }
         if let Some(session) = preferred {
             let line = self.sessions.entry(session).or_default();
             self.tickets.append(Line::Session, line, index);
         }
-        let held_by_newer = self.waits_by_newer(flow, generation);
         *self.clients.entry((flow, client)).or_default() += 1;
         *self.networks.entry(client).or_default() += 1;
         self.change(flow, |flow| {
-            *flow.list_mut(class) = list;
-            if !held_by_newer {
-                flow.rate = rate;
-            }
+            *flow.list_mut(waiter) = list;
+            let others = flow.waiting - flow.readmitted;
             flow.waiting += 1;
             flow.work += work;
             flow.bytes += bytes;
+            if waiter.readmitted {
+                flow.readmitted += 1;
+            } else if others == 0 || generation >= flow.terms.generation {
+                flow.rate = rate;
+            }
         });
         self.settle(flow, now);
         Some(ticket)
@@ -196,7 +205,10 @@ impl<R: SharedRate> FairQueue<R> {
         while let Some(ticket) = waiting {
             let waiter = self.tickets.waiter(ticket)?;
             let flow = self.flows.get(waiter.flow)?;
-            if flow.standing == Standing::Ready && waiter.until >= now {
+            let held = flow.readmitted > 0
+                && !waiter.readmitted
+                && flow.rate_allows(now, 0).is_some_and(|at| at > now);
+            if flow.standing == Standing::Ready && waiter.until >= now && !held {
                 return Some(Next {
                     flow: waiter.flow,
                     ticket,
@@ -208,8 +220,14 @@ impl<R: SharedRate> FairQueue<R> {
         None
     }
 
-    /// Takes a token of the flow's rate; when that is refused, the flow waits for it and false is returned.
-    pub(crate) fn take_token(&mut self, index: u32, now: Timestamp) -> bool {
+    /// Takes a token of the flow's rate, unless it let this one through before; when that is refused, the flow waits for it
+    /// and false is returned.
+    pub(crate) fn take_token(&mut self, next: Next, now: Timestamp) -> bool {
+        let waiter = self.tickets.waiter(next.ticket);
+        if waiter.is_some_and(|waiter| waiter.readmitted) {
+            return true;
+        }
+        let index = next.flow;
         let rate = self.flows.get(index).and_then(|flow| flow.rate.as_ref());
         let Some((quota, rate)) = rate else {
             return true;
@@ -233,7 +251,7 @@ impl<R: SharedRate> FairQueue<R> {
         let ticket = self.tickets.ticket(next.ticket)?;
         self.unlink(next.ticket);
         let waiter = self.tickets.remove(next.ticket)?;
-        self.change(next.flow, |flow| flow.count_class(waiter.class));
+        self.change(next.flow, |flow| flow.count_class(&waiter));
         let run = self.charge(next.flow, waiter.cost, seats, now);
         Some((ticket, waiter, run))
     }
@@ -252,7 +270,7 @@ impl<R: SharedRate> FairQueue<R> {
             let number = waiter.flow;
             let flow = self.flows.get(number)?;
             if let Standing::Rated(_) = flow.standing {
-                let others = u64::from(flow.waiting).saturating_sub(1);
+                let others = u64::from(flow.waiting).saturating_sub(1); // none was let through before
                 rated = flow.rate_allows(now, others).filter(|at| *at > now);
             }
             self.unlink(index);
@@ -350,7 +368,8 @@ impl<R: SharedRate> FairQueue<R> {
             return;
         };
         waiter.linked = false;
-        let (flow, class, work, bytes) = (waiter.flow, waiter.class, waiter.work, waiter.bytes);
+        let waiter = waiter.clone();
+        let flow = waiter.flow;
         let (client, preferred) = ((flow, waiter.client), waiter.preferred);
         give_back(&mut self.clients, client);
         give_back(&mut self.networks, client.1);
@@ -362,15 +381,16 @@ impl<R: SharedRate> FairQueue<R> {
                 self.sessions.remove(&session);
             }
         }
-        let Some(mut list) = self.flows.get_mut(flow).map(|flow| *flow.list_mut(class)) else {
+        let Some(mut list) = self.flows.get_mut(flow).map(|flow| *flow.list_mut(&waiter)) else {
             return;
         };
         self.tickets.unlink(Line::Flow, &mut list, index);
         self.change(flow, |flow| {
-            *flow.list_mut(class) = list;
+            *flow.list_mut(&waiter) = list;
             flow.waiting -= 1;
-            flow.work -= work;
-            flow.bytes -= bytes;
+            flow.readmitted -= u32::from(waiter.readmitted);
+            flow.work -= waiter.work;
+            flow.bytes -= waiter.bytes;
         });
     }
 }

@@ -219,6 +219,7 @@ fn attempt(pool: &mut PoolState<Rate>, policy: &PoolPolicy, draw: u64, now: Time
         cost: 1,
         tried: &tried,
         preferred: None,
+        until: now,
         draw,
     };
     if status == 503

@@ -5,9 +5,8 @@
 
 use super::{
     FairQueue,
-    flow::{Flow, FlowKey},
+    flow::{FlowKey, FlowTerms},
     policy::FairBy,
-    virtual_time::{Virtual, Weight},
 };
 use crate::{
     Timestamp,
@@ -17,21 +16,13 @@ use crate::{
 /// Flows looked at for forgetting with each arrival.
 const FORGET_PER_ARRIVAL: usize = 2;
 
-/// What is known of a flow whether or not somebody of it waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FlowTerms {
-    /// Of the config that says so; never goes back.
-    pub(crate) generation: u64,
-    pub(crate) inhabitants: u64,
-    pub(crate) in_flight_max: u32,
-}
-
 impl<R: SharedRate> FairQueue<R> {
     /// The flow of an arrival, on these terms unless it has newer ones.
     pub(crate) fn arrived(&mut self, key: FlowKey, terms: FlowTerms, now: Timestamp) -> u32 {
         self.flows.forget(FORGET_PER_ARRIVAL, self.virtual_time);
         let index = self.flows.find_or_insert(key);
-        if self.flows.get(index).is_some_and(|flow| flow.yields(terms)) {
+        let known = self.flows.get(index).map(|flow| flow.terms);
+        if known.is_some_and(|known| known != terms && known.generation <= terms.generation) {
             self.adopt(index, terms);
             self.settle(index, now);
         }
@@ -41,7 +32,9 @@ impl<R: SharedRate> FairQueue<R> {
     /// Whether somebody of the flow waits on the terms of a later config than this one.
     pub(crate) fn waits_by_newer(&self, index: u32, generation: u64) -> bool {
         let flow = self.flows.get(index);
-        flow.is_some_and(|flow| flow.waiting > 0 && flow.generation > generation)
+        flow.is_some_and(|flow| {
+            flow.waiting > flow.readmitted && flow.terms.generation > generation
+        })
     }
 
     /// The flow of a request that was admitted before: its terms stay as they are.
@@ -69,7 +62,7 @@ impl<R: SharedRate> FairQueue<R> {
             return;
         };
         let flow = self.flows.get(index);
-        if flow.is_none_or(|flow| flow.generation > terms.generation) {
+        if flow.is_none_or(|flow| flow.terms.generation > terms.generation) {
             return;
         }
         self.adopt(index, terms);
@@ -85,13 +78,13 @@ impl<R: SharedRate> FairQueue<R> {
         self.fair_by = fair_by;
         for run in self.running.iter_mut() {
             if let Some(flow) = self.flows.get(run.flow) {
-                run.reweigh(flow.weight, fair_by.weight(flow.inhabitants));
+                run.reweigh(flow.weight, fair_by.weight(flow.terms.inhabitants));
             }
         }
         let virtual_time = self.virtual_time;
         for index in self.flows.indices() {
             self.change(index, |flow| {
-                flow.reweigh(fair_by.weight(flow.inhabitants), virtual_time);
+                flow.reweigh(fair_by.weight(flow.terms.inhabitants), virtual_time);
             });
             self.settle(index, now);
         }
@@ -107,35 +100,8 @@ impl<R: SharedRate> FairQueue<R> {
             }
         }
         self.change(index, |flow| {
+            flow.terms = terms;
             flow.reweigh(weight, virtual_time);
-            flow.generation = terms.generation;
-            flow.inhabitants = terms.inhabitants;
-            flow.in_flight_max = terms.in_flight_max;
         });
-    }
-}
-
-impl<R: SharedRate> Flow<R> {
-    /// Whether these terms are others than its own, and not older.
-    fn yields(&self, terms: FlowTerms) -> bool {
-        let own = FlowTerms {
-            generation: self.generation,
-            inhabitants: self.inhabitants,
-            in_flight_max: self.in_flight_max,
-        };
-        own != terms && own.generation <= terms.generation
-    }
-
-    /// Another weight; what it owes keeps its worth in seat-seconds.
-    fn reweigh(&mut self, weight: Weight, virtual_time: Virtual) {
-        if self.weight == weight {
-            return;
-        }
-        let debt = self
-            .finish
-            .since(virtual_time)
-            .rescaled(self.weight, weight);
-        self.finish = self.finish.min(virtual_time) + debt;
-        self.weight = weight;
     }
 }

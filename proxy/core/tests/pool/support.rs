@@ -94,6 +94,7 @@ impl Bench {
                 cost: 1,
                 tried,
                 preferred,
+                until: self.now,
                 draw,
             };
             return self.pool.retry(&self.policy, self.now, &retry);

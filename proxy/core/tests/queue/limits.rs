@@ -159,6 +159,7 @@ fn a_retry_does_not_take_a_tenant_beyond_what_it_may_have_in_flight() {
         cost: 1,
         tried: &tried,
         preferred: None,
+        until: bench.now,
         draw: 1,
     };
     let again = bench.pool.retry(&bench.policy, bench.now, &retry);

@@ -171,3 +171,100 @@ fn a_tenant_that_is_idle_and_owes_nothing_is_forgotten() {
     }
     assert_eq!(bench.pool.flow(flow(1)), None);
 }
+
+#[test]
+fn a_request_of_an_older_config_does_not_bring_its_limit_back_for_all_others() {
+    let old = Ask {
+        generation: 1,
+        ..of(0)
+    };
+    let new = Ask {
+        generation: 2,
+        in_flight_max: 1,
+        ..of(0)
+    };
+    let mut bench = Bench::new(5);
+    let slot = bench.go(&new);
+    let waiting: Vec<_> = (0..3).map(|_| bench.wait(&new)).collect();
+    let late = bench.wait(&old);
+    assert!(bench.dispatch().is_none(), "more in flight than one");
+    let grant = bench.next_after(slot, 1).unwrap();
+    assert_eq!(grant.ticket, waiting[0].ticket);
+    assert!(bench.dispatch().is_none());
+    assert!(bench.leave(late, schleuse_core::Leave::Gone).is_none());
+}
+
+#[test]
+fn a_request_of_an_older_config_does_not_bring_its_rate_back_for_all_others() {
+    let new = Ask {
+        generation: 2,
+        ..of(0)
+    };
+    let old = Ask {
+        generation: 1,
+        quota: Some(schleuse_core::Quota::new(0.1, 1.0)),
+        ..of(0)
+    };
+    let mut bench = Bench::new(1);
+    let slot = bench.go(&new);
+    let (first, _old) = (bench.wait(&new), bench.wait(&old));
+    let last = bench.wait(&new);
+    let grant = bench.next_after(slot, 1).unwrap();
+    assert_eq!(grant.ticket, first.ticket);
+    let grant = bench.next_after(grant.slot, 1).unwrap();
+    let grant = bench.next_after(grant.slot, 1).unwrap();
+    assert_eq!(grant.ticket, last.ticket);
+}
+
+#[test]
+fn a_debt_keeps_its_worth_in_seat_seconds_when_a_reload_changes_the_weight() {
+    let debt = |bench: &Bench| {
+        let view = bench.view(0);
+        view.ahead * view.weight
+    };
+    let ways: [fn(&mut Bench); 2] = [
+        |bench| {
+            let heavier = Ask {
+                inhabitants: 50_000,
+                ..of(0)
+            };
+            bench.wait(&heavier);
+        },
+        |bench| {
+            bench.policy.queue.fair_by = FairBy::Equal;
+            bench.set_endpoints(1);
+        },
+    ];
+    for reload in ways {
+        let mut bench = Bench::new(1);
+        bench.teach(0, 400);
+        bench.teach(1, 400);
+        let _slot = bench.go(&of(0));
+        let before = debt(&bench);
+        assert!(before > 0.3, "{before}");
+        reload(&mut bench);
+        let after = debt(&bench);
+        assert!((after / before - 1.0).abs() < 1e-3, "{before} {after}");
+    }
+}
+
+#[test]
+fn a_charge_in_flight_is_given_back_by_the_weight_that_a_reload_brought() {
+    let mut bench = Bench::new(1);
+    bench.teach(0, 400);
+    bench.teach(1, 400);
+    let slot = bench.go(&of(0));
+    let heavier = Ask {
+        inhabitants: 1_000_000,
+        ..of(0)
+    };
+    bench.wait(&heavier);
+    let charged = bench.view(0).ahead;
+    bench.pass(Duration::from_millis(400));
+    bench.depart(slot);
+    let after = bench.view(0).ahead;
+    assert!(
+        (after - charged).abs() < 1e-3 * charged,
+        "{charged} {after}"
+    );
+}

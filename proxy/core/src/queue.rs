@@ -27,6 +27,8 @@ pub(crate) mod ticket;
 pub(crate) mod view;
 mod virtual_time;
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -74,6 +76,8 @@ pub(crate) struct FairQueue<R> {
     /// The next arrival's number.
     sequence: u64,
     service_time: ServiceTime,
+    /// Counts until the first departure.
+    expected: ServiceTime,
     corrected: Timestamp,
     /// How many seats there were when there were any.
     seats_seen: u32,
@@ -95,6 +99,7 @@ impl<R> Default for FairQueue<R> {
             sessions: FxHashMap::default(),
             sequence: 0,
             service_time: ServiceTime::default(),
+            expected: ServiceTime::UNKNOWN,
             corrected: Timestamp::default(),
             seats_seen: 1,
         }
@@ -102,6 +107,12 @@ impl<R> Default for FairQueue<R> {
 }
 
 impl<R: SharedRate> FairQueue<R> {
+    /// What counts as the time that a request holds its seat until the first one departs.
+    pub(crate) fn expect_service_time(&mut self, expected: Duration) {
+        self.expected = ServiceTime::default();
+        self.expected.record(expected, 1);
+    }
+
     /// Whether a request of this flow may go before all who wait: nobody of its own does, and it has fewer in flight
     /// than it may.
     pub(crate) fn unhindered(&self, index: u32) -> bool {

@@ -1,12 +1,10 @@
 //! Whether to wake up for each event or for a handful at once.
 //!
-//! A wake-up costs three times what a request costs (22 and 7 µs on a virtual machine, where a processor that sleeps has
-//! to be woken by its host). At 20,000 requests a second something happens every 25 µs; waking for each would halve what a
-//! processor can generate, and then the generator disturbs its own measurement far more than by looking a little later. So
-//! a busy worker sleeps until a moment after the next arrival is due and takes everything that became due or arrived
-//! meanwhile. The more happens, the shorter the moment: at half of what a worker can do it is some 50 µs. It is inside own
-//! lag and read lag, which are measured and judged. A worker that is not busy wakes for each event; one that is saturated
-//! does not sleep at all.
+//! A wake-up costs about three times what a request costs (estimated on a virtual machine; decision 0027). At 20,000
+//! requests a second something happens every 25 µs, and waking for each would cost half of what a processor can generate.
+//! So a busy worker sleeps until a moment after the next arrival is due and takes everything that became due or arrived
+//! meanwhile. The more happens, the shorter the moment. It is inside own lag and read lag, which are measured and judged. A
+//! worker that is not busy wakes for each event; one that is saturated does not sleep at all.
 
 /// As many events (arrivals and answers) are worth a wake-up.
 const WORTH: u64 = 6;

@@ -8,6 +8,7 @@
 mod body;
 mod negotiate;
 mod rate_limit;
+mod when;
 
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
     let (refusal, reference) = (refused.refusal, refused.reference);
     let mut seconds = itoa::Buffer::new();
     let retry_after = refused.retry_after.or(refusal.retry_after());
-    let retry_after = retry_after.map(|after| seconds.format(whole_seconds(after)));
+    let shown = retry_after.map(|after| seconds.format(whole_seconds(after)));
     let language = refused
         .head
         .filter(|head| negotiate::wants_html(head))
@@ -93,9 +94,9 @@ fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
     let (kind, body): (&[u8], _) = match (page, language) {
         (Some(page), _) => (
             HTML,
-            body::fallback_page(page, reference, retry_after.unwrap_or_default()),
+            body::fallback_page(page, reference, shown.unwrap_or_default()),
         ),
-        (None, Some(language)) => (HTML, body::page(refusal, language, reference)),
+        (None, Some(language)) => (HTML, body::page(refusal, retry_after, language, reference)),
         (None, None) => (
             b"application/problem+json",
             body::problem(refusal, reference),
@@ -115,7 +116,7 @@ fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
         fields.push(("Content-Security-Policy", OUR_PAGE_MAY));
         fields.push(("Content-Language", language.tag().as_bytes()));
     }
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = shown {
         fields.push(("Retry-After", seconds.as_bytes()));
     }
     if let Some((policy, state)) = &rate_limit {

@@ -158,8 +158,10 @@ async fn exchange(
         let answer = sender.send_request(request).await.map_err(broken)?;
         Ok(answer.status())
     };
-    // The connection is driven beside the exchange and dropped with it: nothing of the body is of interest.
+    // The connection is driven beside the exchange and dropped with it: nothing of the body is of interest. The exchange
+    // goes first, so that the request is written at once and orders go out as they were given.
     tokio::select! {
+        biased;
         answer = answer => answer,
         Err(error) = connection => Err(broken(error)),
     }

@@ -43,6 +43,7 @@ mod queue_wakeups;
 mod reload;
 mod reload_swaps;
 mod replicas;
+mod requeue;
 mod scaler;
 mod seats;
 mod seats_reload;

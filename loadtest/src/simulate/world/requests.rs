@@ -78,6 +78,7 @@ impl World<'_> {
         }
         let arrival = Arrival {
             flow: route.flow,
+            generation: 0,
             inhabitants: route.inhabitants,
             class: Class::New,
             client: citizen.number,

@@ -28,7 +28,7 @@ test: ## All tests of the workspace.
 
 bench: ## Side by side with nginx and HAProxy, then the core alone; prints ratios and writes benches/BASELINE.md.
 	@tools/setup bench
-	$(CARGO) build --locked --release -p schleuse -p schleuse-benches
+	$(CARGO) build --locked --release -p schleuse -p launchday -p schleuse-benches
 	$(CARGO) run --locked --release -p schleuse-benches -- side-by-side $(BENCH_ARGS)
 	$(CARGO) bench --locked -p schleuse-benches
 

@@ -51,6 +51,8 @@ pub(crate) struct Sizes {
     pub(crate) scaler: scaler::Size,
     /// Days of each trace for the recommender.
     pub(crate) seeds: u32,
+    /// Of each launch that is played for real.
+    pub(crate) replay_seconds: u64,
 }
 
 impl Sizes {
@@ -83,6 +85,7 @@ impl Sizes {
             time: Duration::from_secs(20),
         },
         seeds: 20,
+        replay_seconds: 120,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: Rounds {
@@ -113,6 +116,7 @@ impl Sizes {
             time: Duration::from_secs(4),
         },
         seeds: 3,
+        replay_seconds: 20,
     };
 }
 

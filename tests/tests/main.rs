@@ -37,6 +37,7 @@ mod queue_reload;
 mod queue_wakeups;
 mod reload;
 mod reload_swaps;
+mod replay;
 mod replicas;
 mod scaler;
 mod seats;

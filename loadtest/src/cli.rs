@@ -138,6 +138,9 @@ struct What {
     /// Loopback addresses to connect from; more than one when one has too few ports.
     #[arg(long, default_value_t = 0)]
     sources: u16,
+    /// A Schleuse's admin address, for replicas and waiting requests beside the load.
+    #[arg(long, value_name = "URL", value_parser = admin)]
+    admin: Option<SocketAddr>,
     /// Plain lines in place of the live view.
     #[arg(long)]
     no_tui: bool,
@@ -191,6 +194,10 @@ fn threshold(text: &str) -> Result<Criterion, String> {
     scenario::threshold(text).map_err(words)
 }
 
+fn admin(text: &str) -> Result<SocketAddr, String> {
+    scenario::admin(text).map_err(words)
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(words)
 }
@@ -237,6 +244,7 @@ impl What {
             scenario.target.ca_file = Some(file.clone());
         }
         scenario.target.insecure |= self.insecure;
+        scenario.admin = self.admin.or(scenario.admin);
         if let Some(file) = &self.register {
             scenario.tenants = scenario::of_register(file)?;
         }
@@ -269,12 +277,6 @@ impl What {
         let pinned = u32::try_from(self.cpus.len()).unwrap_or(u32::MAX);
         self.workers.unwrap_or(pinned).max(1)
     }
-}
-
-/// A scheme-less admin address is HTTP.
-fn admin_address(text: &str) -> Option<SocketAddr> {
-    let text = text.strip_prefix("http://").unwrap_or(text);
-    text.trim_end_matches('/').parse().ok()
 }
 
 #[cfg(test)]

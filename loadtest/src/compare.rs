@@ -22,6 +22,8 @@ pub use target::{Started, restart, start};
 
 use serde::Serialize;
 
+use crate::results::{Machine, Results, ScenarioIdentity, Tool};
+
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
@@ -37,13 +39,58 @@ pub struct Comparison {
     pub is_of_saved: bool,
     /// Doubts that a reader must know: other seeds, other machines.
     pub doubts: Vec<String>,
+    /// What was played where; of the first run of A, or of the saved A.
+    pub provenance: Option<Provenance>,
+    /// Rounds that were planned, when the operator ended it before.
+    pub interrupted_of: Option<usize>,
     /// The deciding measure first.
     pub measured: Vec<Measured>,
 }
 
+/// What is needed to repeat a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Provenance {
+    /// What measured.
+    pub tool: Tool,
+    /// Where.
+    pub machine: Machine,
+    /// What was played; seed and target are those of the first run.
+    pub scenario: ScenarioIdentity,
+    /// When the first run began, in UTC as RFC 3339.
+    pub started: String,
+    /// Requests scheduled in a run.
+    pub scheduled: u64,
+}
+
+impl Provenance {
+    /// That of one run.
+    pub fn of(results: &Results) -> Self {
+        Self {
+            tool: results.tool.clone(),
+            machine: results.machine.clone(),
+            scenario: results.scenario.clone(),
+            started: results.started.clone(),
+            scheduled: results.counts.scheduled,
+        }
+    }
+}
+
 impl Comparison {
+    /// What the process exits with.
+    pub const fn exit_code(&self) -> u8 {
+        if self.interrupted_of.is_some() {
+            130
+        } else {
+            0
+        }
+    }
+
     /// The answer in one sentence, by the deciding measure.
     pub fn sentence(&self) -> String {
+        if let Some(planned) = self.interrupted_of {
+            let rounds = self.rounds;
+            return format!("interrupted after {rounds} of {planned} rounds: no claim is made");
+        }
         self.measured.first().map_or_else(
             || "nothing could be compared".to_owned(),
             |measured| measured.sentence(&self.a, &self.b),

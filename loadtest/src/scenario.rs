@@ -14,6 +14,7 @@ mod words;
 
 use std::{
     io,
+    net::SocketAddr,
     ops::Range,
     path::{Path, PathBuf},
     time::Duration,
@@ -26,7 +27,7 @@ pub use schema::schema;
 use schleuse_config::Problems;
 pub use tenants::{Tenant, of_register};
 
-pub(crate) use words::{distribution, threshold};
+pub(crate) use words::{admin, distribution, threshold};
 
 use crate::{
     clock::nanoseconds,
@@ -63,7 +64,7 @@ pub struct Scenario {
     /// Of schedule and draws.
     pub seed: u64,
     /// A Schleuse's admin address.
-    pub admin: Option<String>,
+    pub admin: Option<SocketAddr>,
     /// The factor that `--scale` applied.
     pub scale: f64,
 }

@@ -1,7 +1,7 @@
 //! The scenarios that users can run, with the proxy's configs beside them: all of them are right.
 #![cfg(test)] // tells clippy that helpers may unwrap like tests
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 use launchday::scenario;
 
@@ -48,6 +48,57 @@ fn every_config_beside_a_scenario_is_accepted_by_the_proxy() {
             }
             Err(problems) => panic!("{problems}"),
         }
+    }
+}
+
+/// Plays a proof against the config beside it in virtual time, with the pool fair as `by` says; what it exits with, and says.
+fn simulate(name: &str, by: &str, more: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_launchday"))
+        .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios"))
+        .arg("simulate")
+        .arg(format!("{name}.yaml"))
+        .arg(format!("--config={name}.schleuse.yaml"))
+        .arg("--target=http://wohngeld.example")
+        .arg(format!("--set=pools.wohngeld.fair_by={by}"))
+        .args(more)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+/// With the queue's own decisions, but neither the speed of a machine nor chance in it.
+#[test]
+fn both_proofs_hold_with_fairness_and_fail_without() {
+    let noisy = ["--service-time=50ms"].as_slice();
+    let cold = ["--service-time=100ms", "--cold-start=2s"].as_slice();
+    for (name, more) in [("noisy-neighbour", noisy), ("from-zero", cold)] {
+        let (code, said) = simulate(name, "population", more);
+        assert_eq!(code, 0, "{name}\n{said}");
+        let (code, said) = simulate(name, "none", more);
+        assert_eq!(code, 1, "{name}\n{said}");
+        for class in ["tiny: p75", "small: p95", "medium: p95"] {
+            let line = format!("not held: {class}");
+            assert!(said.contains(&line), "{name}: {class}\n{said}");
+        }
+    }
+}
+
+#[test]
+fn the_example_of_a_comparison_is_of_the_scenario_and_config_beside_it() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/compare");
+    let loaded = schleuse_config::load(&directory.join("schleuse.yaml"));
+    assert_eq!(loaded.unwrap().warnings, Vec::new());
+    let scenario = scenario::load(directory.join("scenario.yaml").to_str().unwrap()).unwrap();
+    assert!(scenario.tenants.len() > 10_700);
+    for peer in ["nginx", "haproxy"] {
+        let read = |ending| fs::read_to_string(directory.join(format!("schleuse-{peer}.{ending}")));
+        let found: serde_json::Value = serde_json::from_str(&read("json").unwrap()).unwrap();
+        assert_eq!(found["provenance"]["scenario"]["sha256"], *scenario.sha256);
+        assert!(found["rounds"].as_u64().unwrap() >= 10);
+        let page = read("html").unwrap();
+        assert!(page.len() <= 2_000_000 && page.contains(&scenario.sha256));
+        assert!(!page.contains("<script") && !page.contains("src="));
     }
 }
 

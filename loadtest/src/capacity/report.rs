@@ -33,7 +33,7 @@ pub fn lines(capacity: &Capacity) -> Vec<String> {
     let rests = rests.count();
     if rests > 0 {
         lines.push(format!(
-            "and {rests} steps of light load, until it was well again after a failure"
+            "steps of light load until it was well again after a failure: {rests}"
         ));
     }
     lines

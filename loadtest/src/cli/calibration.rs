@@ -61,7 +61,7 @@ pub(super) fn calibrate(asked: &Calibrate) -> Result<u8, String> {
     let at = stage::listener(&config)?;
     scenario.target.connect_to = Some((at.ip().to_string(), at.port()));
     let admin = config.admin.as_ref();
-    scenario.admin = admin.map(|admin| stage::reachable(admin.address).to_string());
+    scenario.admin = admin.map(|admin| stage::reachable(admin.address));
     let service = asked.service(&config, scenario.seed)?;
     asked.reports.try_places()?;
     let simulated = asked.simulate(&scenario, &config, &service)?;

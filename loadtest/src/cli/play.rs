@@ -62,7 +62,7 @@ pub(super) fn run(what: &What, reports: &Reports) -> Result<u8, String> {
     let mut view = View::new(&scenario, what.no_tui);
     let results = play(&scenario, what, &mut view)?;
     view.end();
-    for line in terminal::summary(&results, terminal::Style::detect()) {
+    for line in terminal::summary(&results, terminal::Style::of_output()) {
         say(line);
     }
     Ok(finish(&results, reports))
@@ -135,7 +135,7 @@ pub(super) fn told(written: &Written, code: u8) -> u8 {
 
 pub(super) fn report(result: &Path, reports: &Reports) -> Result<u8, String> {
     let results = file::read(result).map_err(|problem| problem.to_string())?;
-    for line in terminal::summary(&results, terminal::Style::detect()) {
+    for line in terminal::summary(&results, terminal::Style::of_output()) {
         say(line);
     }
     Ok(finish(&results, reports))

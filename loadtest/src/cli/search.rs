@@ -126,19 +126,12 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
             spacing,
         };
         let results = play::play(&step, &asked.what, &mut View::quiet(&step))?;
-        let first = results
-            .verdict
-            .as_ref()
-            .and_then(|verdict| verdict.findings.first());
         remark(format_args!(
             "{:<8} {:>9.1}/s  {:<8} {}",
             trial.purpose.label(),
             trial.rate_per_second,
             told(&results),
-            first.map_or_else(String::new, |finding| format!(
-                "{}: {}",
-                finding.what, finding.number
-            ))
+            first_finding(&results)
         ));
         Ok(results)
     };
@@ -185,6 +178,15 @@ fn told(results: &Results) -> &'static str {
         .map_or("not judged", |verdict| verdict.outcome.label())
 }
 
+/// The weightiest reason for what was judged; empty when it passed.
+fn first_finding(results: &Results) -> String {
+    let verdict = results.verdict.as_ref();
+    let first = verdict.and_then(|verdict| verdict.findings.first());
+    first.map_or_else(String::new, |finding| {
+        format!("{}: {}", finding.what, finding.number)
+    })
+}
+
 pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
     let plan = compare::Plan {
         a: asked.name_a.clone().unwrap_or_else(|| asked.a.clone()),
@@ -229,7 +231,7 @@ pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
         file::write(path, text.as_bytes()).map_err(|problem| problem.to_string())?;
     }
     let written = reports.outputs().write_comparison(&comparison);
-    Ok(play::told(&written, 0))
+    Ok(play::told(&written, comparison.exit_code()))
 }
 
 impl Compare {
@@ -251,12 +253,13 @@ impl Compare {
         drop(started);
         let shown = self.measure.shown_of(&results);
         remark(format_args!(
-            "round {:>3}  {}  {:<11}  {} {}",
+            "round {:>3}  {}  {:<11}  {} {}  {}",
             trial.round + 1,
             trial.side.name(),
             told(&results),
             self.measure.label(),
-            shown.as_deref().unwrap_or("–")
+            shown.as_deref().unwrap_or("–"),
+            first_finding(&results)
         ));
         Ok(results)
     }

@@ -68,7 +68,7 @@ pub(super) fn simulate(asked: &Simulate) -> Result<u8, String> {
     let Some(sweep) = &asked.sweep else {
         asked.reports.try_places()?;
         let results = run(asked, &scenario, &asked.changes)?;
-        for line in terminal::summary(&results, terminal::Style::detect()) {
+        for line in terminal::summary(&results, terminal::Style::of_output()) {
             say(line);
         }
         say(note(&results));

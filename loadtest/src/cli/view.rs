@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{admin_address, play::stopped};
+use super::play::stopped;
 use crate::{
     report::terminal::{Progress, Screen, Style, Watch, frame, line},
     results::{PoolSecond, Results, Second},
@@ -42,7 +42,7 @@ impl View {
             progress: Progress::default(),
             watch: Watch::new(planned.as_secs_f64()),
             abort: abort::Watch::new(&scenario.abort),
-            admin: scenario.admin.as_deref().and_then(admin_address),
+            admin: scenario.admin,
             pools: Vec::new(),
             screen: terminal.then(|| (Screen::new(io::stderr()), Style::detect())),
             quiet: false,

@@ -88,7 +88,7 @@ impl Measure {
     }
 
     /// ln(a/b), or a − b of shares; none when a ratio has no meaning.
-    pub(super) fn difference(self, a: f64, b: f64) -> Option<f64> {
+    pub(crate) fn difference(self, a: f64, b: f64) -> Option<f64> {
         match self {
             Self::FailedShare => Some(a - b),
             _ => (a > 0.0 && b > 0.0).then(|| (a / b).ln()),
@@ -96,7 +96,7 @@ impl Measure {
     }
 
     /// A difference for reading, as change of A against B.
-    fn change(self, difference: f64) -> String {
+    pub(crate) fn change(self, difference: f64) -> String {
         let sign = |value: f64| if value < 0.0 { "−" } else { "+" };
         if self == Self::FailedShare {
             return format!("{}{:.2} points", sign(difference), difference.abs() * 100.0);
@@ -105,7 +105,7 @@ impl Measure {
         format!("{}{:.1} %", sign(percent), percent.abs())
     }
 
-    fn value(self, value: f64) -> String {
+    pub(crate) fn value(self, value: f64) -> String {
         match self {
             Self::Response(_) | Self::Service(_) => quantity::seconds(value),
             Self::AnsweredPerSecond => quantity::rate(value),
@@ -174,6 +174,8 @@ pub struct Measured {
     pub detectable: f64,
     /// Whether 0 lies outside the interval.
     pub is_different: bool,
+    /// The figures themselves, A and B by round.
+    pub pairs: Vec<(f64, f64)>,
 }
 
 impl Measured {
@@ -200,6 +202,7 @@ impl Measured {
             detectable: DETECTABLE * deviation_of(&differences)
                 / ratio(differences.len() as u64, 1).sqrt(),
             is_different: !found.contains(0.0),
+            pairs: comparable.iter().map(|entry| (entry.0, entry.1)).collect(),
         })
     }
 

@@ -76,7 +76,7 @@ pub(crate) fn basis(comparison: &Comparison) -> String {
     }
     let repeated = match comparison.repeated {
         0 => String::new(),
-        count => format!("; {count} rounds played again, because the generator disturbed them"),
+        count => format!("; rounds played again because the generator disturbed them: {count}"),
     };
     format!(
         "A = {a}, B = {b}; {rounds} rounds in ABBA order with equal seeds{repeated}. The first measure decides, the others stand \

@@ -5,10 +5,13 @@ use crate::{
     trial::Run,
 };
 
-use super::{Comparison, Measure, Measured, Problem};
+use super::{Comparison, Measure, Measured, Problem, Provenance};
 
 /// Fewer rounds give no interval worth the name.
 pub(super) const ROUNDS_MIN: usize = 10;
+
+/// Fewer pairs have no interval at all.
+const PAIRS_MIN: usize = 3;
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +76,11 @@ pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, 
                 decides(plan.measure, Side::B, &pair.1)?;
                 pairs.push(*pair);
             }
-            Round::Interrupted => return Err(Problem::Interrupted(round)),
+            // An interval of fewer would say nothing.
+            Round::Interrupted if pairs.len() < PAIRS_MIN => {
+                return Err(Problem::Interrupted(round));
+            }
+            Round::Interrupted => break,
             Round::Invalid(why) => {
                 repeated += 1;
                 if repeated > rounds / 2 {
@@ -85,9 +92,11 @@ pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, 
     Ok(Comparison {
         a: plan.a.clone(),
         b: plan.b.clone(),
-        rounds,
+        rounds: pairs.len(),
         repeated,
         is_of_saved: false,
+        provenance: pairs.first().map(|(a, _)| Provenance::of(a)),
+        interrupted_of: (pairs.len() < rounds).then_some(rounds),
         doubts: doubts(plan, &pairs),
         measured: measured(plan, |measure| {
             pairs

@@ -8,7 +8,7 @@ use crate::{
     statistics::percentile::Sample,
 };
 
-use super::{Comparison, Measure, Plan, Problem, rounds::measured};
+use super::{Comparison, Measure, Plan, Problem, Provenance, rounds::measured};
 
 /// Stretches to cut the runs into; with more of them each holds too few answers.
 const BLOCKS: usize = 20;
@@ -66,6 +66,8 @@ pub fn compare_saved(plan: &Plan, a: &Results, b: &Results) -> Result<Comparison
         rounds: blocks.len(),
         repeated: 0,
         is_of_saved: true,
+        provenance: Some(Provenance::of(a)),
+        interrupted_of: None,
         doubts: doubts(a, b),
         measured: measured(plan, |measure| {
             blocks

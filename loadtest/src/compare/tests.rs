@@ -2,7 +2,7 @@
 
 use crate::{
     results::{
-        Results,
+        Ending, Results,
         fixture::{Fate, SECOND_NS, play},
     },
     statistics::bootstrap::{SplitMix, tests::normal_draw},
@@ -139,6 +139,27 @@ fn no_measure_decides_but_the_one_that_was_asked_for() {
 }
 
 #[test]
+fn an_interrupted_comparison_keeps_its_rounds_and_claims_nothing() {
+    let interrupted_in = |round: usize| {
+        compare(&plan(10, 1), &mut |trial: &Trial| {
+            let mut results = service(1.0);
+            if trial.round == round {
+                results.ending = Ending::Interrupted;
+                judge(&mut results, &[]);
+            }
+            Ok(results)
+        })
+    };
+    let kept = interrupted_in(4).unwrap();
+    assert_eq!((kept.rounds, kept.exit_code()), (4, 130));
+    assert_eq!(
+        kept.sentence(),
+        "interrupted after 4 of 10 rounds: no claim is made"
+    );
+    assert_eq!(interrupted_in(2).unwrap_err(), Problem::Interrupted(2));
+}
+
+#[test]
 fn rounds_are_played_abba_with_one_seed_per_round() {
     let mut trials = Vec::new();
     let mut runner = |trial: &Trial| {
@@ -166,7 +187,7 @@ fn a_disturbed_round_is_played_again_and_told() {
     };
     let comparison = compare(&plan(10, 1), &mut runner).unwrap();
     assert_eq!((comparison.rounds, comparison.repeated), (10, 1));
-    assert!(lines(&comparison)[1].contains("1 rounds played again"));
+    assert!(lines(&comparison)[1].contains("the generator disturbed them: 1"));
 }
 
 #[test]

@@ -61,4 +61,6 @@ fn page(title: &str, body: &str) -> String {
 }
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod tests;

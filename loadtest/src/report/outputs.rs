@@ -72,9 +72,11 @@ impl Outputs {
     /// Writes what was asked for. A file that fails does not keep the others from being written.
     pub fn write(&self, results: &Results) -> Written {
         let mut written = Written::default();
+        let json = self.json.as_ref().map(|path| json::write(results, path));
+        let is_saved = matches!(json, Some(Ok(())));
         let mut note = |tried: Result<(), String>| written.problems.extend(tried.err());
-        if let Some(path) = &self.json {
-            note(json::write(results, path).map_err(|problem| problem.to_string()));
+        if let Some(Err(problem)) = json {
+            note(Err(problem.to_string()));
         }
         if let Some(path) = &self.html {
             note(text(path, &html::render(results)));
@@ -86,7 +88,7 @@ impl Outputs {
             let log = hdr_log::render(results).map_err(|problem| problem.to_string());
             note(log.and_then(|log| text(path, &log)));
         }
-        if !written.problems.is_empty() {
+        if !written.problems.is_empty() && !is_saved {
             written.kept = keep(results);
         }
         written
@@ -185,6 +187,19 @@ mod tests {
             ),
             (2, 1, 130)
         );
+    }
+
+    #[test]
+    fn a_result_that_was_saved_is_not_kept_a_second_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = Outputs {
+            json: Some(folder.path().join("r.json")),
+            html: Some(PathBuf::from("/dev/full")),
+            ..Outputs::default()
+        };
+        let written = outputs.write(&passed());
+        assert_eq!((written.problems.len(), written.kept.clone()), (1, None));
+        assert_eq!(written.exit_code(0), 2);
     }
 
     #[test]

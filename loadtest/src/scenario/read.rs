@@ -71,7 +71,7 @@ fn scenario(path: &Path, text: &str, root: &Node<'_>, report: &mut Report) -> Sc
         warm_up,
         drain: top.duration("drain", report).unwrap_or(DRAIN),
         seed: top.integer("seed", u64::MAX, report).unwrap_or(1),
-        admin: top.text("admin", report).map(str::to_owned),
+        admin: top.parsed("admin", report, words::admin),
         scale: 1.0,
     };
     whole::check(&top, &scenario, report);
@@ -330,6 +330,8 @@ fn recorded(
                 "name a file that is there; paths begin beside the scenario",
             )
         })?;
+        // A mark before the first count would make it the name of a column, and its arrivals would never come.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let count = |line: &str| line.rsplit([',', ';', '\t']).next()?.trim().parse().ok();
         let mut phases = Vec::new();
         for (number, line) in text.lines().enumerate() {

@@ -1,6 +1,6 @@
 //! The small languages inside of values: rates and ramps, times that differ, shares, thresholds.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use schleuse_config::yaml::{Fault, did_you_mean, parse_duration, parse_request_rate, quoted};
 
@@ -72,6 +72,15 @@ fn time_fault(text: &str) -> Fault {
         format!("{} is no time", quoted(text)),
         "write 2s, uniform 1s..5s, exponential 2s, lognormal 2s 0.8 or bimodal 10ms 400ms 10%",
     )
+}
+
+/// `http://127.0.0.1:9900`; a name would have to be looked up while the run goes on.
+pub(crate) fn admin(text: &str) -> Result<SocketAddr, Fault> {
+    let address = text.strip_prefix("http://").unwrap_or(text);
+    address.trim_end_matches('/').parse().map_err(|_| {
+        let wrong = format!("{} is not the address of an admin API", quoted(text));
+        Fault::new(wrong, "write http://IP:PORT, as http://127.0.0.1:9900")
+    })
 }
 
 /// `0.1%`, as a part of 1.

@@ -84,14 +84,14 @@ fn a_target_that_knows_no_such_host_or_path_fails_by_its_statuses() {
     assert!(said.out.contains("status_4xx"), "{}", said.out);
 }
 
+/// grafana/k6#1346: without samples a threshold was skipped.
 #[test]
-fn answers_that_are_all_errors_fail_whatever_their_latency() {
+fn p41_answers_that_are_all_errors_fail_whatever_their_latency() {
     let directory = tempfile::tempdir().unwrap();
     let origin = origin(0);
     let url = format!("http://{}/?status=503", origin.address);
     let said = run(directory.path(), &url, &["--threshold=p50 < 1h"]);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
-    // k6#1346: a threshold without data is not held (p41).
     assert!(said.out.contains("not held: p50 < 1h"), "{}", said.out);
 }
 

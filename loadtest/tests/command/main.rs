@@ -5,6 +5,7 @@
 mod bad_input;
 mod capacity;
 mod compare;
+mod view;
 
 use std::{
     net::{SocketAddr, TcpListener},

@@ -2,7 +2,7 @@
 
 use crate::{
     capacity::{self, Capacity, Purpose, Step},
-    compare::{self, Comparison},
+    compare::{self, Comparison, Measure},
     report::quantity,
     results::Outcome,
 };
@@ -36,13 +36,134 @@ pub fn render_comparison(comparison: &Comparison) -> String {
     } else {
         format!("<p>Doubts: {doubts}.</p>\n")
     };
+    let class = if comparison.interrupted_of.is_some() {
+        "interrupted"
+    } else {
+        "passed"
+    };
     let body = format!(
-        "<div class=\"verdict passed\"><h1>{}</h1></div>\n<p>{}</p>\n{doubts}{}",
+        "<div class=\"verdict {class}\"><h1>{}</h1></div>\n<p>{}</p>\n{doubts}{}{}{}",
         escape(&comparison.sentence()),
         escape(&compare::basis(comparison)),
-        section("measures", "Measures", &table.render())
+        section("measures", "Measures", &table.render()),
+        rounds(comparison),
+        provenance(comparison),
     );
     page(&format!("{} against {}", comparison.a, comparison.b), &body)
+}
+
+/// The deciding measure round by round: whether the difference is one of all rounds or of one.
+#[expect(clippy::cast_precision_loss, reason = "drawn")]
+fn rounds(comparison: &Comparison) -> String {
+    let Some(measured) = comparison.measured.first() else {
+        return String::new();
+    };
+    let measure = measured.measure;
+    let points = |side: fn(&(f64, f64)) -> f64| -> Vec<(f64, f64)> {
+        let numbered = measured.pairs.iter().enumerate();
+        numbered
+            .map(|(round, pair)| (round as f64 + 1.0, side(pair)))
+            .collect()
+    };
+    let (a, b) = (points(|pair| pair.0), points(|pair| pair.1));
+    let largest = a.iter().chain(&b).map(|point| point.1).fold(0.0, f64::max);
+    let label = measure.label();
+    let mut plot = Plot::new(
+        "plot-rounds",
+        260.0,
+        Axis {
+            scale: Scale::between(1.0, measured.pairs.len() as f64),
+            name: if comparison.is_of_saved {
+                "stretch"
+            } else {
+                "round"
+            },
+            label: count_label,
+        },
+        Axis {
+            scale: Scale::from_zero(largest),
+            name: &label,
+            label: match measure {
+                Measure::Response(_) | Measure::Service(_) => {
+                    |seconds| duration_label(seconds * 1e9)
+                }
+                Measure::AnsweredPerSecond => count_label,
+                Measure::FailedShare => quantity::percent,
+            },
+        },
+    );
+    plot.line(&comparison.a, "a", &a);
+    plot.line(&comparison.b, "b", &b);
+    let plot = plot.render(&format!("{label} by round"), &comparison.sentence());
+    let table = Table {
+        caption: "The deciding measure by round",
+        heads: &["Round", "A", "B", "A against B"],
+        rows: (1..)
+            .zip(&measured.pairs)
+            .map(|(round, (a, b))| {
+                let difference = measure.difference(*a, *b);
+                vec![
+                    format!("{round}"),
+                    measure.value(*a),
+                    measure.value(*b),
+                    difference.map_or_else(|| "–".to_owned(), |found| measure.change(found)),
+                ]
+            })
+            .collect(),
+    };
+    section(
+        "rounds",
+        "Round by round",
+        &format!("{plot}{}", table.render()),
+    )
+}
+
+fn provenance(comparison: &Comparison) -> String {
+    let Some(known) = &comparison.provenance else {
+        return String::new();
+    };
+    let (tool, machine, scenario) = (&known.tool, &known.machine, &known.scenario);
+    let pinned: Vec<String> = machine
+        .generator_processors
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let pairs = [
+        ("scenario", scenario.name.clone()),
+        ("SHA-256 of its text", scenario.sha256.clone()),
+        ("first seed", scenario.seed.to_string()),
+        ("requests in a run", quantity::count(known.scheduled)),
+        ("schedule", quantity::seconds(scenario.planned_seconds)),
+        ("warm-up", quantity::seconds(scenario.warm_up_seconds)),
+        ("started", known.started.clone()),
+        (
+            "tool",
+            format!("{} {} ({})", tool.name, tool.version, tool.commit),
+        ),
+        (
+            "processors",
+            format!("{} × {}", machine.processors, machine.processor_model),
+        ),
+        (
+            "generator pinned to",
+            if pinned.is_empty() {
+                "–".to_owned()
+            } else {
+                pinned.join(", ")
+            },
+        ),
+        ("kernel", machine.kernel.clone()),
+    ];
+    let table = Table {
+        caption: "What is needed to repeat this comparison",
+        heads: &["What", "Value"],
+        rows: pairs
+            .into_iter()
+            .map(|(name, value)| vec![name.to_owned(), value])
+            .collect(),
+    };
+    let inside = format!("<div class=words>{}</div>", table.render());
+    section("origin", "Where this came from", &inside)
 }
 
 /// A capacity as a page.
@@ -128,8 +249,6 @@ fn curve(steps: &[&Step], answer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::compare::Measure;
-
     use super::*;
 
     fn step(rate_per_second: f64, outcome: Outcome) -> Step {
@@ -167,6 +286,8 @@ mod tests {
             repeated: 0,
             is_of_saved: false,
             doubts: vec!["x < y".to_owned()],
+            provenance: None,
+            interrupted_of: None,
             measured: compare::Measured::from_pairs(
                 Measure::FailedShare,
                 &[(0.1, 0.1), (0.1, 0.2), (0.2, 0.1)],
@@ -178,5 +299,6 @@ mod tests {
         let page = render_comparison(&comparison);
         assert!(!page.contains("<a>") && page.contains("x &lt; y"));
         assert!(page.contains("no difference shown"));
+        assert!(page.contains("<caption>The deciding measure by round"));
     }
 }

@@ -1,6 +1,4 @@
-//! The page as text and in a real browser. Without Chromium on the machine the browser's part is left out and says so.
-
-use std::{path::Path, process::Command};
+//! The page as text; what a browser makes of it is in `browser`.
 
 use crate::{
     report::html::render,
@@ -19,11 +17,11 @@ const TENANTS: [(&str, &str, u64); 4] = [
 ];
 
 /// A run with everything in it: slow and fast answers, failures, people who leave, a death at the end.
-fn busy(seconds: u64, rate: u64) -> Results {
+pub(super) fn busy(seconds: u64, rate: u64) -> Results {
     busy_over(seconds, rate, &TENANTS)
 }
 
-fn busy_over(seconds: u64, rate: u64, tenants: &[(&str, &str, u64)]) -> Results {
+pub(super) fn busy_over(seconds: u64, rate: u64, tenants: &[(&str, &str, u64)]) -> Results {
     let mut results = play(seconds, rate, tenants, move |request, plan| {
         let late = plan > seconds * SECOND_NS * 9 / 10;
         match (request.wrapping_mul(2_654_435_761) >> 7) % 50 {
@@ -103,85 +101,4 @@ fn a_run_of_one_second_or_without_any_answer_still_makes_a_page() {
         assert!(page.ends_with("</html>\n"));
         assert!(!page.contains("NaN") && !page.contains("inf\"") && !page.contains("inf "));
     }
-}
-
-/// Chromium's standard output and log of errors for `file`; none where there is no Chromium.
-fn browse(folder: &Path, arguments: &[String]) -> Option<(String, String)> {
-    let program = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(|name| Command::new(name).arg("--version").output().is_ok());
-    let Some(program) = program else {
-        println!("left out: no Chromium on this machine");
-        return None;
-    };
-    let output = Command::new(program)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-        ])
-        .arg(format!(
-            "--user-data-dir={}",
-            folder.join("profile").display()
-        ))
-        .args(arguments)
-        .output()
-        .unwrap();
-    Some((
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    ))
-}
-
-#[test]
-fn chromium_shows_it_without_a_word_on_the_console_and_without_a_request() {
-    for (seconds, rate) in [(1, 100), (120, 200)] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("report.html");
-        std::fs::write(&file, render(&busy(seconds, rate))).unwrap();
-        let net_log = folder.path().join("net.json");
-        let Some((dom, log)) = browse(
-            folder.path(),
-            &[
-                format!("--log-net-log={}", net_log.display()),
-                "--dump-dom".to_owned(),
-                format!("file://{}", file.display()),
-            ],
-        ) else {
-            return;
-        };
-        assert!(dom.contains("<h1>Failed"), "{log}");
-        assert!(!log.contains("CONSOLE"), "{log}");
-        // The parser closes what was left open and moves what stands in the wrong place: tables stay inside their sections.
-        assert_eq!(
-            dom.matches("<caption>").count(),
-            dom.matches("</caption>").count()
-        );
-        let requests = std::fs::read_to_string(&net_log).unwrap_or_default();
-        assert!(
-            !requests.contains("report.html/") && !requests.contains("\"http://127.0.0.1:8080")
-        );
-    }
-}
-
-#[test]
-fn chromium_draws_the_plots() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("report.html");
-    std::fs::write(&file, render(&busy(60, 200))).unwrap();
-    let picture = folder.path().join("report.png");
-    let Some((_, log)) = browse(
-        folder.path(),
-        &[
-            format!("--screenshot={}", picture.display()),
-            "--window-size=1000,6000".to_owned(),
-            format!("file://{}", file.display()),
-        ],
-    ) else {
-        return;
-    };
-    // An empty page of this size compresses to about 20 kB.
-    let bytes = std::fs::metadata(&picture).map_or(0, |known| known.len());
-    assert!(bytes > 100_000, "{bytes} bytes; {log}");
 }

@@ -1,6 +1,9 @@
 //! What a terminal can do, and drawing in place on it.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
+};
 
 /// Columns when nobody tells.
 const COLUMNS_DEFAULT: usize = 80;
@@ -26,11 +29,18 @@ impl Style {
         columns: 120,
     };
 
-    /// What standard error can do, with the environment's wishes. The view goes there, so that standard output stays free
-    /// for `--json -`.
+    /// What standard error can do, with the environment's wishes: the live view goes there.
     pub fn detect() -> Self {
-        let stream = io::stderr();
-        let columns = rustix::termios::tcgetwinsize(&stream)
+        Self::of(&io::stderr())
+    }
+
+    /// What standard output can do: the summary goes there.
+    pub fn of_output() -> Self {
+        Self::of(&io::stdout())
+    }
+
+    fn of(stream: &(impl IsTerminal + AsFd)) -> Self {
+        let columns = rustix::termios::tcgetwinsize(stream)
             .ok()
             .map(|size| usize::from(size.ws_col));
         Self::decide(stream.is_terminal(), columns, |name| {

@@ -140,6 +140,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::read;
+    use crate::{scenario::Arrivals, schedule::Phase};
 
     const SMALLEST: &str = "
 target: http://127.0.0.1:8080
@@ -267,6 +268,57 @@ thresholds: [ \"p99 < 500ms\" ]
         );
         std::fs::write(at("c.csv"), "time,count\n8:00,5\n\n8:01,7\n").unwrap();
         assert!(read(&at("a.yaml"), &text).is_ok());
+    }
+
+    /// Eijebong/Archipelago-lobby#134: files with a byte order mark failed; here a count of arrivals would be lost.
+    #[test]
+    fn p22_marks_and_line_ends_of_windows_lose_no_count_and_no_tenant() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("c.csv"), "\u{feff}5\r\n7").unwrap();
+        std::fs::write(at("w.csv"), "\u{feff}tenant,weight\r\n00544,1\r\nulm,2").unwrap();
+        let text = SMALLEST.replace("rate: 500/s, duration: 20s", "csv: c.csv");
+        let text = format!("\u{feff}{text}tenants: {{ weights: w.csv }}\n").replace('\n', "\r\n");
+        let scenario = read(&at("a.yaml"), &text).unwrap();
+        let Arrivals::Open { phases, .. } = &scenario.arrivals else {
+            panic!("{:?}", scenario.arrivals)
+        };
+        let counts: Vec<f64> = phases.iter().map(Phase::arrivals).collect();
+        assert_eq!(counts, [5.0, 7.0]);
+        let keys: Vec<&str> = scenario
+            .tenants
+            .iter()
+            .map(|tenant| tenant.key.as_str())
+            .collect();
+        assert_eq!(keys, ["00544", "ulm"]);
+    }
+
+    /// home-assistant/core#12787: an unquoted ZIP code became an octal number.
+    #[test]
+    fn p21_the_key_of_a_noisy_tenant_is_taken_digit_for_digit_also_without_quotes() {
+        let noisy =
+            "tenants: { register: official, noisy: { tenant: 010010000000, factor: 10 } }\n";
+        let scenario = read(Path::new("a.yaml"), &format!("{SMALLEST}{noisy}")).unwrap();
+        let flensburg = scenario
+            .tenants
+            .iter()
+            .find(|tenant| tenant.key == "010010000000");
+        let flensburg = flensburg.unwrap();
+        assert!((flensburg.weight / flensburg.entitlement - 10.0).abs() < 1e-9);
+    }
+
+    /// traefik/traefik#1398: a number without unit was read as nanoseconds.
+    #[test]
+    fn p23_times_rates_and_limits_without_unit_are_refused() {
+        for (from, to) in [
+            ("20s", "20"),
+            ("500/s", "500"),
+            ("p99 < 500ms", "p99 < 500"),
+            ("p99 < 500ms", "failed < 5"),
+            ("p99 < 500ms", "p99 < 500ms after 5"),
+        ] {
+            assert!(!problems_with(from, to).is_empty());
+        }
     }
 
     #[test]

@@ -18,6 +18,10 @@ pub(crate) fn now() -> WallTime {
 }
 
 /// A moment with date and offset; fractions of a millisecond are cut off.
+///
+/// # Errors
+///
+/// What is wrong with the text, and what to write instead.
 pub fn parse_moment(text: &str) -> Result<WallTime, Fault> {
     if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
         let millis = moment.unix_timestamp_nanos() / 1_000_000;

@@ -11,6 +11,8 @@
 //! | `http2`, `socket_io` | the same over HTTP/2 |
 //! | `socket`, `sources` | opening, from where to where |
 //! | `processor` | how busy a worker is |
+//! | `names` | looking the target's name up, aside |
+//! | `retry_after` | how long an answer asks to wait |
 //! | `collect` | records to results |
 
 mod answer;
@@ -18,14 +20,16 @@ mod chunks;
 mod collect;
 mod connection;
 mod http2;
+mod names;
 mod processor;
+mod retry_after;
 mod socket;
 mod socket_io;
 mod sources;
 mod worker;
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, ToSocketAddrs},
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError},
@@ -39,12 +43,14 @@ pub use collect::results;
 pub use sources::loopback_sources;
 
 use crate::{
+    citizen::Citizen,
     clock::Clock,
     record::{Record, SecondRecord},
-    results::{Connections, Ending, Second, WorkerResult},
-    workload::Workload,
+    results::{Connections, Ending, Reason, Second, WorkerResult},
+    workload::{Load, Target, Workload},
 };
 use collect::SecondsSoFar;
+use names::Names;
 use worker::{Finished, Worker};
 
 /// Handles that are left to everything but connections.
@@ -53,6 +59,8 @@ const FILES_RESERVED: u64 = 256;
 const AHEAD: Duration = Duration::from_millis(50);
 /// How often a stop is looked at.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often the target's name is looked up while the run goes on, about as often as resolvers do that obey short lives.
+const LOOK_UP: Duration = Duration::from_secs(30);
 
 /// How to play.
 #[derive(Debug, Clone, Default)]
@@ -125,6 +133,8 @@ pub fn play(
     stop: &AtomicBool,
     watch: &mut dyn FnMut(&Second) -> Option<String>,
 ) -> std::io::Result<Played> {
+    let names = watch_names(&workload.target)?;
+    let names = names.as_ref();
     let clock = Clock::starting_in(AHEAD);
     let halt = AtomicBool::new(false);
     let count = settings.workers.max(1);
@@ -136,7 +146,7 @@ pub fn play(
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
             threads.push(thread.spawn_scoped(scope, move || {
                 pin(settings, number);
-                let worker = Worker::new(number, workload, settings, clock)?;
+                let worker = Worker::new(number, workload, settings, clock, names)?;
                 Ok(worker.play(halt, |second, record| {
                     // Nobody listens any more only when the run is over.
                     let _ = tell.send((number, second, record));
@@ -150,8 +160,19 @@ pub fn play(
             .into_iter()
             .map(std::thread::ScopedJoinHandle::join)
             .collect();
-        gather(workload, settings, finished, so_far, ending)
+        let mut played = gather(workload, settings, finished, so_far, ending)?;
+        played.connections.dns_lookups += names.map_or(0, Names::lookups);
+        Ok(played)
     })
+}
+
+/// Nothing to watch where the target is an address.
+fn watch_names(target: &Target) -> std::io::Result<Option<Names>> {
+    let Some((host, port)) = target.name.clone() else {
+        return Ok(None);
+    };
+    let look_up = move || Ok((host.as_str(), port).to_socket_addrs()?.collect());
+    Names::watch(&target.addresses, LOOK_UP, look_up).map(Some)
 }
 
 /// Listens to the workers until the last has ended.
@@ -195,7 +216,8 @@ fn gather(
 ) -> std::io::Result<Played> {
     let mut record = Record::new(workload);
     let mut connections = Connections {
-        dns_lookups: workload.target.lookups,
+        // Before the run.
+        dns_lookups: u64::from(workload.target.name.is_some()),
         source_addresses: settings.sources.len().max(1) as u64,
         ..Connections::default()
     };
@@ -203,8 +225,9 @@ fn gather(
     for (number, finished) in (0..).zip(finished) {
         let Ok(finished) = finished else {
             ending = Ending::Broken(format!(
-                "worker {number} died; its part of the load is missing"
+                "worker {number} died; what it did is lost and counts as not sent"
             ));
+            record.merge(&lost(workload, number, settings.workers.max(1)));
             workers.push(WorkerResult::default());
             continue;
         };
@@ -225,6 +248,29 @@ fn gather(
     })
 }
 
+/// The part of a worker that died, none of it sent as far as anyone knows: nothing planned may disappear. Requests that
+/// would have followed a citizen's first were not planned yet.
+fn lost(workload: &Workload, worker: u32, workers: u32) -> Record {
+    let mut record = Record::new(workload);
+    let mut lose = |number, at| {
+        let citizen = Citizen::arrive(number, at, workload);
+        record.never_set_out(&citizen, Reason::LocalWorker, at);
+    };
+    match &workload.load {
+        Load::Open(schedule) => {
+            for arrival in schedule.arrivals(u64::from(worker), u64::from(workers)) {
+                lose(arrival.citizen, arrival.at);
+            }
+        }
+        Load::Closed { citizens, .. } => {
+            for number in (u64::from(worker)..*citizens).step_by(workers as usize) {
+                lose(number, 0);
+            }
+        }
+    }
+    record
+}
+
 impl Settings {
     /// The processor of a worker, if workers are pinned.
     fn processor_of(&self, worker: u32) -> Option<u32> {
@@ -241,5 +287,29 @@ fn pin(settings: &Settings, worker: u32) {
         let mut set = CpuSet::new();
         set.set(processor as usize);
         let _ = sched_setaffinity(None, &set);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::fixture;
+
+    #[test]
+    fn of_a_worker_that_died_every_request_counts_as_not_sent() {
+        let workload = fixture::workload(&["/"]);
+        let so_far = SecondsSoFar::new(3, &workload);
+        let settings = Settings {
+            workers: 3,
+            ..Settings::default()
+        };
+        // None of the three came back: 100 arrivals, none of which may disappear.
+        let died = (0..3).map(|_| Err(Box::new("died") as Box<_>)).collect();
+        let played = gather(&workload, &settings, died, so_far, Ending::Complete).unwrap();
+        assert!(matches!(played.ending, Ending::Broken(_)));
+        let counts = played.record.counts;
+        assert_eq!((counts.scheduled, counts.not_sent), (100, 100));
+        let reasons = played.record.reasons;
+        assert_eq!(reasons[Reason::LocalWorker as usize], 100);
     }
 }

@@ -71,13 +71,13 @@ fn load(scenario: &Scenario) -> Load {
 ///
 /// In words: the target's name has no address.
 pub fn address(scenario: &Scenario) -> Result<SocketAddr, String> {
-    let (found, host) = addresses(&scenario.target)?;
+    let (found, (host, _)) = addresses(&scenario.target)?;
     let first = found.first().copied();
     first.ok_or_else(|| format!("{host} has no address"))
 }
 
-/// All of them, at least one, and the host that they are of.
-fn addresses(target: &scenario::Target) -> Result<(Vec<SocketAddr>, &str), String> {
+/// All of them, at least one, and the host and port that they are of.
+fn addresses(target: &scenario::Target) -> Result<(Vec<SocketAddr>, (&str, u16)), String> {
     let (host, port) = match &target.connect_to {
         Some((host, port)) => (host.as_str(), *port),
         None => (target.host.as_str(), target.port),
@@ -91,11 +91,11 @@ fn addresses(target: &scenario::Target) -> Result<(Vec<SocketAddr>, &str), Strin
     if found.is_empty() {
         return Err(format!("{host} has no address"));
     }
-    Ok((found, host))
+    Ok((found, (host, port)))
 }
 
 fn target(target: &scenario::Target) -> Result<workload::Target, String> {
-    let (addresses, host) = addresses(target)?;
+    let (addresses, (host, port)) = addresses(target)?;
     let is_name = host.parse::<std::net::IpAddr>().is_err();
     Ok(workload::Target {
         url: target.url(),
@@ -103,7 +103,7 @@ fn target(target: &scenario::Target) -> Result<workload::Target, String> {
         addresses,
         tls: target.tls.then(|| tls(target)).transpose()?,
         http2: target.http2,
-        lookups: u64::from(is_name),
+        name: is_name.then(|| (host.to_owned(), port)),
     })
 }
 

@@ -6,6 +6,8 @@
 
 mod seconds;
 mod spread;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     citizen::{Citizen, Fate, JourneyEnd},
@@ -299,6 +301,21 @@ impl Record {
             Fate::Failed(reason) if is_too_late(reason) => step.censored.record(response),
             Fate::Failed(_) | Fate::NotSent(_) => {}
         }
+    }
+
+    /// A citizen was to set out and did not, by the generator's fault or because the run was ended.
+    pub(crate) fn never_set_out(&mut self, citizen: &Citizen, reason: Reason, at: u64) {
+        self.start_journey(citizen);
+        let ending = Ending {
+            fate: Fate::NotSent(reason),
+            written: None,
+            at,
+            taken_up: false,
+            status: 0,
+            received_bytes: 0,
+        };
+        self.end(citizen, &ending);
+        self.end_journey(citizen, JourneyEnd::Unfinished, at);
     }
 
     /// Adds what another worker noted down about the same workload.

@@ -80,7 +80,8 @@ pub struct Results {
     pub own_lag: Latencies,
     /// Ready to first byte written: no connection or stream was free, which is the target's fault in the open model.
     pub connection_wait: Latencies,
-    /// Arrival in the kernel to handled, of a sample of answers: the generator's own fault. Empty when not measured.
+    /// Arrival in the kernel to handled, at most: an answer came after the last look at which it was not there. The
+    /// generator's own fault. One value per answer; empty in a simulation.
     pub read_lag: Latencies,
 
     /// Plan to end of the drain, of the unanswered: each would have taken longer than this.

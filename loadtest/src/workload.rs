@@ -112,8 +112,8 @@ pub struct Target {
     pub tls: Option<Tls>,
     /// Speak HTTP/2, over TLS or with prior knowledge (RFC 9113 §3.3); HTTP/1.1 otherwise.
     pub http2: bool,
-    /// Look-ups of the name that were needed.
-    pub lookups: u64,
+    /// The name and port that `addresses` are of, to be looked up again in a long run; none where an address was given.
+    pub name: Option<(String, u16)>,
 }
 
 /// How to speak TLS.

@@ -108,7 +108,7 @@ fn workload(address: std::net::SocketAddr) -> Workload {
             addresses: vec![address],
             tls: None,
             http2: false,
-            lookups: 0,
+            name: None,
         },
         limits: Limits {
             connect: Duration::from_secs(5),

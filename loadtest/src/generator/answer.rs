@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, Status};
 
-use super::chunks::Chunks;
+use super::{chunks::Chunks, retry_after};
 
 /// Most bytes of a head.
 const HEAD_MAX: usize = 65_536;
@@ -167,6 +167,16 @@ impl Reader {
         for field in response.headers.iter() {
             self.note(field, &mut framing)?;
         }
+        if framing.asks_to_wait {
+            let value = |name| {
+                let mut fields = response.headers.iter();
+                fields
+                    .find(|field| field.name.eq_ignore_ascii_case(name))
+                    .map(|field| field.value)
+            };
+            self.answer.retry_after_seconds =
+                value("retry-after").and_then(|asked| retry_after::seconds(asked, value("date")));
+        }
         let bodiless = self.without_body || matches!(status, 204 | 304);
         self.stage = if bodiless {
             Stage::Done
@@ -189,10 +199,7 @@ impl Reader {
                     self.answer.closes = false;
                 }
             }
-            11 if name.eq_ignore_ascii_case("retry-after") => {
-                let text = str::from_utf8(value).unwrap_or_default();
-                self.answer.retry_after_seconds = text.trim().parse().ok();
-            }
+            11 if name.eq_ignore_ascii_case("retry-after") => framing.asks_to_wait = true,
             8 if name.eq_ignore_ascii_case("location") => {
                 if let Ok(text) = str::from_utf8(value) {
                     self.answer.location.clear();
@@ -218,10 +225,13 @@ const fn after_length(left: u64) -> Stage {
     }
 }
 
+/// What frames the body, and what has to be looked at once all fields are known.
 #[derive(Debug, Default)]
 struct Framing {
     length: Option<u64>,
     chunked: bool,
+    /// Has `Retry-After`, which may need a field that comes behind it.
+    asks_to_wait: bool,
 }
 
 impl Framing {
@@ -293,6 +303,14 @@ mod tests {
         assert_eq!((answer.status, answer.body_bytes), (503, 21));
         assert_eq!(answer.retry_after_seconds, Some(17));
         assert_eq!(answer.cookies, b"a=1\nb=2\n");
+    }
+
+    #[test]
+    fn a_wait_until_a_date_counts_from_the_date_of_the_answer() {
+        let bytes = b"HTTP/1.1 503 Busy\r\nRetry-After: Wed, 25 Nov 2026 12:00:30 GMT\r\n\
+            Content-Length: 0\r\nDate: Wed, 25 Nov 2026 12:00:00 GMT\r\n\r\n";
+        let (_, reader) = read(bytes, &[]).unwrap();
+        assert_eq!(reader.answer.retry_after_seconds, Some(30));
     }
 
     #[test]

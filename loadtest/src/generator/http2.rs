@@ -19,7 +19,7 @@ use h2::{
 use http::{HeaderMap, Request, header};
 use slab::Slab;
 
-use super::{answer::Answer, socket_io::SocketIo};
+use super::{answer::Answer, retry_after, socket_io::SocketIo};
 use crate::results::Reason;
 
 /// What uploads consist of, sent without copying.
@@ -321,10 +321,13 @@ impl Stream {
 }
 
 fn note(answer: &mut Answer, fields: &HeaderMap) {
-    let text = |name| fields.get(name).and_then(|value| value.to_str().ok());
-    answer.retry_after_seconds =
-        text(header::RETRY_AFTER).and_then(|text| text.trim().parse().ok());
-    if let Some(location) = text(header::LOCATION) {
+    let value = |name| fields.get(name).map(http::HeaderValue::as_bytes);
+    answer.retry_after_seconds = value(header::RETRY_AFTER)
+        .and_then(|asked| retry_after::seconds(asked, value(header::DATE)));
+    if let Some(location) = fields
+        .get(header::LOCATION)
+        .and_then(|value| value.to_str().ok())
+    {
         answer.location.push_str(location);
     }
     for value in fields.get_all(header::SET_COOKIE) {

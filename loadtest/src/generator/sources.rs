@@ -23,6 +23,11 @@ impl Sources {
         }
     }
 
+    /// Other targets from now on.
+    pub(crate) fn aim_at(&mut self, targets: Vec<SocketAddr>) {
+        self.targets = targets;
+    }
+
     /// The next pair; without a source the kernel chooses.
     pub(crate) fn next(&mut self) -> (SocketAddr, Option<IpAddr>) {
         let next = self.next;

@@ -34,8 +34,8 @@ use slab::Slab;
 
 use self::{carried::Carried, pace::Pace};
 use super::{
-    Settings, connection::Connection, connection::Scratch, http2::Outcome, processor::Processor,
-    sources::Sources,
+    Settings, connection::Connection, connection::Scratch, http2::Outcome, names::Names,
+    processor::Processor, sources::Sources,
 };
 use crate::{
     citizen::{Citizen, Fate, JourneyEnd},
@@ -51,7 +51,7 @@ const SECOND: u64 = 1_000_000_000;
 /// Longest sleep, so that an interruption is noticed.
 const SLEEP_MAX: u64 = 50_000_000;
 /// Events that are fetched at once.
-const EVENTS: usize = 64;
+const EVENTS: usize = 128;
 /// Arrivals that are taken up at once before answers are looked at, so that a late worker still reads.
 const ARRIVALS_AT_ONCE: usize = 64;
 /// Below this, waiting for events was no waiting.
@@ -73,6 +73,8 @@ enum Phase {
 struct Entry {
     citizen: Citizen,
     phase: Phase,
+    /// Waiting for a shared connection.
+    is_queued: bool,
     /// Counts requests, so that an old place in the queue is recognised.
     ticket: u32,
     ready: u64,
@@ -116,8 +118,14 @@ pub(super) struct Worker<'w> {
     /// HTTP/2 connections with something to write, with their generation.
     touched: Vec<(u32, u32)>,
     ended: Vec<(u32, Outcome)>,
+    /// Citizens without a connection.
     waiting: u64,
+    /// Those of them who wait for a shared one.
+    queued: u64,
     sources: Sources,
+    names: Option<&'w Names>,
+    /// The version of the addresses that are in use.
+    names_version: u64,
     scratch: Scratch,
     request: Vec<u8>,
     record: Record,
@@ -128,6 +136,8 @@ pub(super) struct Worker<'w> {
     /// When the events at hand can have happened at the earliest.
     events_since: u64,
     returned: u64,
+    /// The last look fetched as many events as it could: there may be more that are as old.
+    may_be_more: bool,
 }
 
 /// What is left of a worker.
@@ -145,6 +155,7 @@ impl<'w> Worker<'w> {
         workload: &'w Workload,
         settings: &Settings,
         clock: Clock,
+        names: Option<&'w Names>,
     ) -> std::io::Result<Self> {
         let workers = u64::from(settings.workers.max(1));
         let coming = match &workload.load {
@@ -175,7 +186,10 @@ impl<'w> Worker<'w> {
             touched: Vec::new(),
             ended: Vec::new(),
             waiting: 0,
+            queued: 0,
             sources: Sources::new(&workload.target.addresses, &settings.sources, number),
+            names,
+            names_version: 0,
             scratch: Scratch::default(),
             request: Vec::new(),
             record: Record::new(workload),
@@ -185,6 +199,7 @@ impl<'w> Worker<'w> {
             second: 0,
             events_since: 0,
             returned: 0,
+            may_be_more: false,
         })
     }
 
@@ -227,15 +242,16 @@ impl<'w> Worker<'w> {
         now >= last && self.entries.is_empty() && self.next_arrival().is_none()
     }
 
+    /// Arrivals first, then answers, then connections for those who still wait: an answer frees a connection, and to open
+    /// one costs ten times as much as to read it.
     fn turn(&mut self, now: u64, end: u64) {
         self.fire(now);
         self.take_arrivals(now);
         self.end_slow_openings(now);
         self.flush_sessions();
         let now = self.clock.now();
-        let gathers = matches!(self.coming, Coming::Open(_)) && self.pace.should_gather(now);
-        let sleep = if gathers {
-            std::thread::sleep(Duration::from_nanos(pace::MOMENT));
+        let gathers = self.sleep_a_moment(now);
+        let sleep = if gathers || self.wants_to_open() {
             0
         } else {
             self.next_due().min(end).saturating_sub(now).min(SLEEP_MAX)
@@ -248,14 +264,7 @@ impl<'w> Worker<'w> {
         let Ok((events, _)) = epoll::wait(&self.epoll, &mut room, Some(&timeout)) else {
             return; // interrupted by a signal
         };
-        let returned = self.clock.now();
-        self.events_since = if !gathers && returned.saturating_sub(now) > BLOCKED_MIN {
-            returned
-        } else {
-            self.returned
-        };
-        self.returned = returned;
-        self.pace.note(events.len() as u64);
+        self.note_return(now, !gathers, events.len());
         for event in events.iter() {
             let event = *event;
             self.see(event.data.u64(), event.flags);
@@ -265,6 +274,36 @@ impl<'w> Worker<'w> {
             }
         }
         self.flush_sessions();
+        self.open_for_the_waiting();
+    }
+
+    /// Whether it slept, because so much happens that a handful at once is better than one by one.
+    fn sleep_a_moment(&mut self, now: u64) -> bool {
+        if !matches!(self.coming, Coming::Open(_)) || !self.pace.should_gather(now) {
+            return false;
+        }
+        if self.wants_to_open() {
+            return false;
+        }
+        let due = self.next_arrival().unwrap_or(u64::MAX);
+        std::thread::sleep(Duration::from_nanos(self.pace.moment(now, due)));
+        // Before the answers: a late request falsifies the load.
+        self.take_arrivals(self.clock.now());
+        true
+    }
+
+    /// When the events that were just fetched can have happened at the earliest: since the look before this one, unless
+    /// there was nothing then and the wait for the first of them is what just ended.
+    fn note_return(&mut self, waited_from: u64, could_wait: bool, events: usize) {
+        let returned = self.clock.now();
+        if could_wait && returned.saturating_sub(waited_from) > BLOCKED_MIN {
+            self.events_since = returned;
+        } else if !self.may_be_more {
+            self.events_since = self.returned;
+        }
+        self.returned = returned;
+        self.may_be_more = events == EVENTS;
+        self.pace.note(events as u64);
     }
 
     /// When something is to be done next, whether or not the target says anything.
@@ -322,6 +361,7 @@ impl<'w> Worker<'w> {
         let key = self.entries.insert(Entry {
             citizen,
             phase: Phase::Thinking,
+            is_queued: false,
             ticket: 0,
             ready: 0,
             written: 0,
@@ -345,6 +385,12 @@ impl<'w> Worker<'w> {
     }
 
     fn close_second(&mut self, length: u64) -> SecondRecord {
+        let newer = self
+            .names
+            .and_then(|names| names.newer(&mut self.names_version));
+        if let Some(addresses) = newer {
+            self.sources.aim_at(addresses);
+        }
         let from = self.second * SECOND;
         self.second += 1;
         let load = self.processor.since_last();
@@ -381,20 +427,7 @@ impl<'w> Worker<'w> {
             && let Some((number, at)) = self.arrival(now)
         {
             let citizen = Citizen::arrive(number, at, self.workload);
-            self.record.start_journey(&citizen);
-            self.record.end(
-                &citizen,
-                &Ending {
-                    fate: Fate::NotSent(reason),
-                    written: None,
-                    at: now,
-                    taken_up: false,
-                    status: 0,
-                    received_bytes: 0,
-                },
-            );
-            self.record
-                .end_journey(&citizen, JourneyEnd::Unfinished, now);
+            self.record.never_set_out(&citizen, reason, now);
         }
         self.totals.open_max = self.totals.open_max.max(self.connections.len() as u64);
     }

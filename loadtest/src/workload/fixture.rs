@@ -46,7 +46,7 @@ pub(crate) fn workload(paths: &[&str]) -> Workload {
             addresses: Vec::new(),
             tls: None,
             http2: false,
-            lookups: 0,
+            name: None,
         },
         limits: Limits {
             connect: Duration::from_secs(5),

@@ -5,6 +5,7 @@ use std::{net::TcpListener, time::Duration};
 use launchday::{
     distribution::Distribution,
     results::{Reason, Results},
+    statistics::percentile::Sample,
     verdict,
 };
 
@@ -93,6 +94,22 @@ fn a_target_that_stops_answering_leaves_a_third_unanswered_and_the_verdict_fails
     assert!(results.unanswered_after.min_ns >= 990 * MS);
     assert!(results.unanswered_after.max_ns >= 1_900 * MS);
     // Failed; invalid where other tests kept us from sending in time.
+    assert!(!results.verdict.unwrap().ok);
+}
+
+#[test]
+fn a_target_that_freezes_in_the_last_seconds_shows_as_a_lower_bound_and_the_verdict_fails() {
+    let target = Target::start(hangs_after_two_seconds);
+    let mut workload = workload(target.address, 300.0, 2.5);
+    workload.drain = Duration::from_secs(1);
+    let results = judged(play(&workload, &settings(1, 20)));
+    // 150, fewer where the target was late to see its first request.
+    assert!(results.counts.unanswered >= 30, "{:?}", results.counts);
+    let sample = Sample::new(&results.response, &results.censored());
+    // A fifth never came, and all that is known of them is that they waited longer than the drain.
+    assert!(!sample.at(0.5).unwrap().is_bound);
+    let p99 = sample.at(0.99).unwrap();
+    assert!(p99.is_bound && p99.value_ns >= 990 * MS, "{p99:?}");
     assert!(!results.verdict.unwrap().ok);
 }
 

@@ -6,6 +6,7 @@ mod honesty;
 mod ports;
 mod secure;
 mod target;
+mod workers;
 
 use std::{net::SocketAddr, sync::atomic::AtomicBool, time::Duration};
 
@@ -37,7 +38,7 @@ fn workload(address: SocketAddr, rate: f64, seconds: f64) -> Workload {
             addresses: vec![address],
             tls: None,
             http2: false,
-            lookups: 0,
+            name: None,
         },
         limits: Limits {
             connect: Duration::from_secs(5),

@@ -16,6 +16,9 @@ use crate::{
     results::Reason,
 };
 
+/// Connections that one turn of the loop opens at most, some 30 µs each.
+const OPENED_AT_ONCE: usize = 16;
+
 impl Worker<'_> {
     /// Whether the citizen's journey has its own connection.
     pub(super) fn has_own_connection(&self, key: u32) -> bool {
@@ -65,21 +68,32 @@ impl Worker<'_> {
             }
             return;
         }
-        if let Some(entry) = self.entries.get(key as usize) {
+        // Opened at the end of the turn, if no answer that is there already has freed one until then.
+        if let Some(entry) = self.entries.get_mut(key as usize) {
             self.queue.push_back((key, entry.ticket));
+            entry.is_queued = true;
+            self.queued += 1;
         }
-        self.open_for_the_waiting();
     }
 
-    /// Opens as many shared connections as there are citizens waiting for one.
-    fn open_for_the_waiting(&mut self) {
+    /// Whether more shared connections are needed than are opening, and allowed.
+    pub(super) fn wants_to_open(&self) -> bool {
         // A second HTTP/2 connection only when the first is full.
         let opening_max = if self.workload.target.http2 {
-            self.waiting.min(1)
+            self.queued.min(1)
         } else {
-            self.waiting
+            self.queued
         };
-        if (self.opening as u64) < opening_max && self.connections.len() < self.connections_max {
+        (self.opening as u64) < opening_max && self.connections.len() < self.connections_max
+    }
+
+    /// Opens shared connections for the citizens who wait for one, a few in each turn: a crowd must not keep us from
+    /// reading the answers that free others.
+    pub(super) fn open_for_the_waiting(&mut self) {
+        for _ in 0..OPENED_AT_ONCE {
+            if !self.wants_to_open() {
+                return;
+            }
             self.open(None);
         }
     }
@@ -294,7 +308,6 @@ impl Worker<'_> {
             Stage::Opening => self.fail_one(owner, reason),
             Stage::Idle | Stage::Multiplexed => {}
         }
-        self.open_for_the_waiting();
     }
 
     /// Closes it; whoever waits may open another.
@@ -325,6 +338,5 @@ impl Worker<'_> {
                 self.end_connection(key, Reason::ConnectTimeout);
             }
         }
-        self.open_for_the_waiting();
     }
 }

@@ -2,12 +2,19 @@
 //!
 //! A wake-up costs about twice what a request costs. At 20,000 requests a second something happens every 25 µs; waking for
 //! each would halve what a processor can generate, and then the generator disturbs its own measurement far more than by
-//! looking 50 µs later. So a busy worker sleeps for a fixed moment and takes everything that became due or arrived
-//! meanwhile; the moment is inside its own lag and its read lag, which are measured and judged. A worker that is not busy
-//! wakes for each event; one that is saturated does not sleep at all.
+//! looking 50 µs later. So a busy worker sleeps until a fixed moment after the next arrival is due and takes everything that
+//! became due or arrived meanwhile; the moment is inside its own lag and its read lag, which are measured and judged. A
+//! worker that is not busy wakes for each event; one that is saturated does not sleep at all.
 
-/// How long a busy worker sleeps, in nanoseconds: with the wake-up itself below the 100 µs that own lag may be at p99.
-pub(super) const MOMENT: u64 = 50_000;
+/// As many events (arrivals and answers) are worth a wake-up.
+const WORTH: u64 = 4;
+/// How long after an arrival was due a busy worker wakes, in nanoseconds: at least, and at most, which is with the wake-up
+/// itself just below the 100 µs that own lag may be at p99.
+const MOMENTS: (u64, u64) = (40_000, 85_000);
+/// Longest sleep of a busy worker, for the sake of answers that arrive meanwhile.
+const SLEEP_MAX: u64 = 135_000;
+/// Events that follow each other faster make a worker busy.
+const BUSY_GAP: u64 = 50_000;
 /// As many events in one turn leave nothing to gather.
 const ENOUGH: u64 = 16;
 /// Weight of the last turn in the mean: 1/8.
@@ -36,8 +43,16 @@ impl Pace {
             self.last = now;
             self.handled = 0;
         }
-        let is_busy = self.gap < MOMENT && now.saturating_sub(self.last) < MOMENT;
+        let is_busy = self.gap < BUSY_GAP && now.saturating_sub(self.last) < BUSY_GAP;
         is_busy && handled < ENOUGH
+    }
+
+    /// How long to sleep at `now` when the next arrival is due at `due`.
+    pub(super) fn moment(&self, now: u64, due: u64) -> u64 {
+        let moment = self.gap.saturating_mul(WORTH).clamp(MOMENTS.0, MOMENTS.1);
+        due.saturating_sub(now)
+            .saturating_add(moment)
+            .min(SLEEP_MAX)
     }
 }
 
@@ -59,6 +74,20 @@ mod tests {
         assert!(gathers(1, 25_000));
         assert!(!gathers(1, 200_000));
         assert!(!gathers(40, 200_000));
+    }
+
+    #[test]
+    fn it_sleeps_beyond_the_next_arrival_the_shorter_the_more_happens() {
+        let after = |gap| {
+            let pace = Pace {
+                gap,
+                ..Pace::default()
+            };
+            (pace.moment(1_000, 31_000), pace.moment(1_000, u64::MAX))
+        };
+        assert_eq!(after(25_000), (115_000, SLEEP_MAX));
+        assert_eq!(after(12_500), (80_000, SLEEP_MAX));
+        assert_eq!(after(1_000), (70_000, SLEEP_MAX));
     }
 
     #[test]

@@ -65,6 +65,9 @@ impl Worker<'_> {
         };
         entry.written = self.clock.now();
         entry.phase = Phase::Sent(connection);
+        if std::mem::take(&mut entry.is_queued) {
+            self.queued = self.queued.saturating_sub(1);
+        }
         self.waiting = self.waiting.saturating_sub(1);
         self.record.send(&entry.citizen, entry.ready, entry.written);
         self.record
@@ -125,6 +128,9 @@ impl Worker<'_> {
             Phase::Sent(_) => Some(entry.written),
             Phase::Thinking | Phase::Waiting => None,
         };
+        if std::mem::take(&mut entry.is_queued) {
+            self.queued = self.queued.saturating_sub(1);
+        }
         self.waiting = self.waiting.saturating_sub(u64::from(written.is_none()));
         let (fate, then) = entry.citizen.fail(reason);
         let fate = match reason.blame() {
@@ -157,6 +163,9 @@ impl Worker<'_> {
             Phase::Sent(connection) => (Some(entry.written), Some(connection)),
             Phase::Thinking | Phase::Waiting => (None, None),
         };
+        if std::mem::take(&mut entry.is_queued) {
+            self.queued = self.queued.saturating_sub(1);
+        }
         self.waiting = self.waiting.saturating_sub(u64::from(written.is_none()));
         let (fate, then) = match reason {
             None => entry.citizen.leave(now, workload),

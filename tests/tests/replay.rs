@@ -50,22 +50,20 @@ fn a_launch_for_real_has_the_citizens_of_its_simulation_and_none_is_lost() {
     let more = ["--schleuse", schleuse, "--no-tui", "--json", "real.json"];
     let calibrated = play(directory, "calibrate", &more);
     let simulated = play(directory, "simulate", &["--json", "simulated.json"]);
-    let (real, virtual_) = (
-        result(directory, "real.json"),
-        result(directory, "simulated.json"),
-    );
+    let real = result(directory, "real.json");
+    let modelled = result(directory, "simulated.json");
     assert_eq!(simulated.code, Some(0), "{}", simulated.stderr);
     let started = |result: &Value| result["journeys"][0]["started"].as_u64().unwrap();
     assert!(started(&real) > 200);
-    assert_eq!(started(&real), started(&virtual_));
-    for result in [&real, &virtual_] {
+    assert_eq!(started(&real), started(&modelled));
+    for result in [&real, &modelled] {
         assert_eq!(result["counts"]["failed"], 0, "{}", result["reasons"]);
         assert_eq!(result["counts"]["unanswered"], 0);
     }
     // A machine that was too busy to measure says so, and then there is nothing to go by.
     let kept = directory.join("kept.json").is_file();
     assert_eq!(kept, calibrated.code != Some(3), "{}", calibrated.stdout);
-    let known = &result(directory, "simulated.json")["simulation"]["calibration"];
+    let known = &modelled["simulation"]["calibration"];
     assert_eq!(known["scenario"].as_str(), kept.then_some("sh"));
     let words = if kept {
         "calibrated 2"

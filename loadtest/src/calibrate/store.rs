@@ -1,6 +1,9 @@
 //! The file of the last comparison with reality: one for each user, unless the command line names another.
 
-use std::{env, fs, io, path::PathBuf};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 use crate::results::{Calibration, file};
 
@@ -21,7 +24,7 @@ pub fn place() -> Option<PathBuf> {
 /// # Errors
 ///
 /// In words: the place cannot be written.
-pub fn write(path: &PathBuf, calibration: &Calibration) -> Result<(), String> {
+pub fn write(path: &Path, calibration: &Calibration) -> Result<(), String> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)
             .map_err(|error| format!("{}: {error}", directory.display()))?;
@@ -35,7 +38,7 @@ pub fn write(path: &PathBuf, calibration: &Calibration) -> Result<(), String> {
 /// # Errors
 ///
 /// In words: a file that is there and cannot be read.
-pub fn read(path: &PathBuf) -> Result<Option<Calibration>, String> {
+pub fn read(path: &Path) -> Result<Option<Calibration>, String> {
     let words = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     match fs::read_to_string(path) {
         Ok(text) => serde_json::from_str(&text)

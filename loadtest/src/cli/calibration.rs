@@ -36,7 +36,7 @@ pub(super) struct Calibrate {
     /// Where the comparison is kept; in the user's directory for state.
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
-    /// Reports of the run for real.
+    // Of the run for real.
     #[command(flatten)]
     reports: Reports,
 }

@@ -165,7 +165,7 @@ fn after_a_minute_at_twice_the_capacity_the_last_waits_a_minute() {
     );
     let service = Distribution::Fixed(Duration::from_millis(100));
     let results = simulated(&scenario, &config, service);
-    let longest = results.response.max_ns as f64 / 1e9;
+    let longest = Duration::from_nanos(results.response.max_ns).as_secs_f64();
     assert!((longest - 60.1).abs() < 0.2, "{longest}");
     assert_eq!(results.counts.answered, 24_000);
 }

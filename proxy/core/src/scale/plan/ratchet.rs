@@ -38,13 +38,13 @@ mod tests {
             };
             ratchet.hold(asked, 10).replicas
         };
-        let held = [
+        let asked_for = [
             hold(7, true),
             hold(3, true),
             hold(12, true),
             hold(0, false),
             hold(3, true),
         ];
-        assert_eq!(held, [7, 7, 10, 0, 3]);
+        assert_eq!(asked_for, [7, 7, 10, 0, 3]);
     }
 }

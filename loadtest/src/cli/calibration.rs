@@ -1,11 +1,21 @@
 //! `calibrate`: the same launch for real and in virtual time, and how far they are apart.
 
-use std::path::PathBuf;
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use schleuse_config::Snapshot;
 
-use super::{Reports, What, play, print::say, simulation::time, view::View};
+use super::{
+    Reports, What, play,
+    print::say,
+    simulation::time,
+    view::{View, ask},
+};
 use crate::{
     calibrate::{self, stage, store},
     distribution::Distribution,
@@ -16,6 +26,11 @@ use crate::{
     simulate::{self, Model, Networks},
     verdict,
 };
+
+/// Replicas that take longer have failed to start.
+const START_MAX: Duration = Duration::from_mins(1);
+/// How often they are looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(super) struct Calibrate {
@@ -132,12 +147,37 @@ impl Calibrate {
             service,
             seed: scenario.seed,
         })?;
+        await_replicas(scenario.admin, least(config))?;
         let mut view = View::new(scenario, self.what.no_tui);
         let measured = play::play(scenario, &self.what, &mut view);
         view.end();
         drop(stage);
         measured
     }
+}
+
+/// Replicas that are there from the beginning.
+fn least(config: &Snapshot) -> u64 {
+    let scales = config.pools.iter().filter_map(|pool| pool.scale.as_ref());
+    scales.map(|scale| u64::from(scale.policy.min)).sum()
+}
+
+/// A simulation begins with the least number of replicas, so the run for real waits for them.
+fn await_replicas(admin: Option<SocketAddr>, least: u64) -> Result<(), String> {
+    let Some(admin) = admin.filter(|_| least > 0) else {
+        return Ok(());
+    };
+    let deadline = Instant::now() + START_MAX;
+    while ask(admin).is_none_or(|pools| pools.replicas_ready < least) {
+        if Instant::now() > deadline {
+            return Err(format!(
+                "the {least} replicas that the config begins with did not come up within {} s",
+                START_MAX.as_secs()
+            ));
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// The exit code of a run that says nothing about its target.

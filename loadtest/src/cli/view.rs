@@ -99,7 +99,7 @@ impl View {
 }
 
 /// The sums over all pools of a Schleuse; none when it does not answer in time.
-fn ask(admin: SocketAddr) -> Option<PoolSecond> {
+pub(super) fn ask(admin: SocketAddr) -> Option<PoolSecond> {
     let mut stream = TcpStream::connect_timeout(&admin, ADMIN_TIME).ok()?;
     stream.set_read_timeout(Some(ADMIN_TIME)).ok()?;
     let request =

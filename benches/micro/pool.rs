@@ -40,6 +40,7 @@ fn arrive_and_depart(bencher: Bencher<'_, '_>, endpoints: u16) {
                 service: 0,
                 tenant: TenantId::BUND,
             },
+            generation: 0,
             inhabitants: 1,
             class: Class::New,
             client: 0,

@@ -155,6 +155,7 @@ pools:
                 service: 0,
                 tenant: tenant.copied().unwrap_or(TenantId::BUND),
             },
+            generation: 0,
             inhabitants: 1_000 + number as u64 % 5_000,
             class: Class::New,
             client: number as u64,

@@ -117,23 +117,31 @@ pub(crate) fn parse_percent(text: &str) -> Result<u64, Fault> {
 ///
 /// What is wrong and what to write instead.
 pub fn parse_integer(text: &str) -> Result<u64, Fault> {
-    whole(text).map_err(|fault| {
-        fault.unwrap_or_else(|| {
-            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-            let grouped = text
-                .chars()
-                .all(|letter| letter.is_ascii_digit() || "_.,' ".contains(letter));
-            let likely = if grouped && !digits.is_empty() {
-                digits.as_str()
-            } else {
-                "20"
-            };
-            Fault::new(
-                format!("{} is not a whole number", quoted(text)),
-                format!("write digits only, as {likely}"),
-            )
-        })
-    })
+    whole(text).map_err(|fault| fault.unwrap_or_else(|| integer_fault(text)))
+}
+
+fn integer_fault(text: &str) -> Fault {
+    let remedy = |likely: &str| format!("write digits only, as {likely}");
+    if let Some(amount) = text.strip_prefix('-')
+        && whole(amount).is_ok()
+    {
+        return Fault::new(format!("{} is below 0", quoted(text)), remedy("20"));
+    }
+    let wrong = format!("{} is not a whole number", quoted(text));
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let mut groups = text.split(['_', '.', ',', '\'', ' ']);
+    let first = groups.next().is_some_and(|first| whole(first).is_ok());
+    let in_thousands =
+        |group: &str| group.len() == 3 && group.bytes().all(|byte| byte.is_ascii_digit());
+    if first && digits != text && groups.all(in_thousands) {
+        return Fault::new(wrong, remedy(&digits));
+    }
+    match text.replace(',', ".").parse::<f64>() {
+        Ok(number) if text.contains(['.', ',']) && (0.0..1e9).contains(&number) => {
+            Fault::new(wrong, remedy(&number.ceil().to_string()))
+        }
+        _ => Fault::new(wrong, remedy("20")),
+    }
 }
 
 /// A text in a message: quoted, invisible characters made visible, cut when long.

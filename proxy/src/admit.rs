@@ -20,7 +20,7 @@ use crate::{
     edge::Live,
     exchange::Responder,
     limits::ClientNetwork,
-    registry::{Arrived, HeldSlot, Pool, Tenant, Terms},
+    registry::{Arrived, HeldSlot, Place, Pool, Requeued, Tenant, Terms, plain},
     respond::RateLimitShown,
     wait::wait,
 };
@@ -67,35 +67,48 @@ impl Admission {
         })
     }
 
-    /// Another attempt of a request that has been at `tried`, oldest first.
-    pub fn retry<'t>(&self, asked: &Asked<'_>, tried: &'t [EndpointId]) -> Retry<'t> {
+    /// Another attempt of a request that has been at `tried`, oldest first, and might have waited `until` then.
+    pub fn retry<'t>(
+        &self,
+        asked: &Asked<'_>,
+        tried: &'t [EndpointId],
+        until: Timestamp,
+    ) -> Retry<'t> {
         Retry {
             flow: self.flow,
             inhabitants: self.terms.weight,
             cost: asked.cost(),
             tried,
             preferred: None,
+            until,
             draw: 0,
         }
     }
 
-    fn arrival(&self, client: u64, asked: &Asked<'_>) -> Arrival<'_, Tenant> {
+    /// On the terms that it came under, or `newer` ones.
+    fn arrival<'a>(
+        &'a self,
+        client: u64,
+        asked: &Asked<'_>,
+        newer: Option<&'a WaitingTerms<Tenant>>,
+    ) -> Arrival<'a, Tenant> {
         let limit = enforced(asked.service);
         let waits = limit.is_some_and(|limit| limit.over == Over::Wait);
+        let quota = self.terms.quota.filter(|_| waits);
         let held_bytes = HELD_BYTES + asked.head.text_bytes() + asked.body_bytes;
         Arrival {
             flow: self.flow,
-            inhabitants: self.terms.weight,
+            generation: newer.map_or(self.terms.generation, |terms| terms.generation),
+            inhabitants: newer.map_or(self.terms.weight, |terms| terms.inhabitants),
             class: Class::New,
             client,
             cost: asked.cost(),
             bytes: held_bytes as u64,
-            in_flight_max: in_flight_max(asked.service),
-            rate: self
-                .terms
-                .quota
-                .filter(|_| waits)
-                .map(|quota| (quota, &self.tenant)),
+            in_flight_max: newer.map_or(in_flight_max(asked.service), |terms| terms.in_flight_max),
+            rate: match newer {
+                Some(terms) => terms.rate.as_ref().map(|(quota, rate)| (*quota, rate)),
+                None => quota.map(|quota| (quota, &self.tenant)),
+            },
             preferred: None,
             draw: 0,
         }
@@ -204,7 +217,8 @@ pub async fn seat<'p, R: Responder>(
         return Err(Some(Refusal::NoEndpoint));
     };
     let limits = &context.edge.limits;
-    let arrival = admission.arrival(limits.client_key(admission.network), &asked);
+    let newer = newer_terms(context, admission);
+    let arrival = admission.arrival(limits.client_key(admission.network), &asked, newer.as_ref());
     let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
     let place = match pool.arrive(arrival, asked.session) {
         Arrived::Go(slot) => {
@@ -214,21 +228,86 @@ pub async fn seat<'p, R: Responder>(
         Arrived::Wait(place) => place,
         Arrived::Refuse(refused) => return Err(Some(note(context, refused))),
     };
-    let _held = limits
-        .hold(bytes, &context.live.snapshot.overload)
-        .map_err(Some)?;
-    let since = clock::recent();
-    let ended = wait(place, responder, deadlines).await;
-    let waited = clock::now() - since;
-    context.learnt.waited = Some(waited);
+    let ended = hold_place(context, bytes, place, responder, deadlines).await;
     if let Some(admission) = &context.admission {
         match &ended {
-            Ok(_) => admission.admitted(pool, waited),
+            Ok(_) => admission.admitted(pool, context.learnt.waited.unwrap_or_default()),
             Err(None) => admission.left(pool),
             Err(Some(_)) => {} // counted with all refusals
         }
     }
     ended.map_err(|refused| refused.map(|refused| note(context, refused)))
+}
+
+/// Another seat for a request whose endpoint took no connection, at once or when its turn has come again; none: it is no
+/// use to wait.
+///
+/// # Errors
+///
+/// Why there is none; `None` when the client left.
+pub async fn seat_again<'p, R: Responder>(
+    context: &mut RequestContext<'_>,
+    asked: &Asked<'_>,
+    slot: HeldSlot<'p>,
+    responder: &mut R,
+    deadlines: &Deadlines,
+) -> Result<Option<HeldSlot<'p>>, Option<Refusal>> {
+    let Some(admission) = &context.admission else {
+        return Ok(None);
+    };
+    let limits = &context.edge.limits;
+    let newer = newer_terms(context, admission);
+    let arrival = admission.arrival(limits.client_key(admission.network), asked, newer.as_ref());
+    let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
+    let pool = slot.pool();
+    let place = match slot.requeue(arrival, asked.session) {
+        Requeued::Go(slot) => return Ok(Some(slot)),
+        Requeued::Wait(place) => place,
+        Requeued::Stands => return Ok(None),
+    };
+    match hold_place(context, bytes, place, responder, deadlines).await {
+        Ok(slot) => Ok(Some(slot)),
+        // That nobody took a connection is what it waited for, and what its client is to know.
+        Err(Some(refused)) if refused.refusal == Refusal::WaitExpired => Ok(None),
+        Err(Some(refused)) => Err(Some(note(context, refused))),
+        Err(None) => {
+            if let Some(admission) = &context.admission {
+                admission.left(pool);
+            }
+            Err(None)
+        }
+    }
+}
+
+/// The terms in force, when they are not those that the request came under: its body may have taken minutes to come.
+fn newer_terms(
+    context: &RequestContext<'_>,
+    admission: &Admission,
+) -> Option<WaitingTerms<Tenant>> {
+    if context.edge.generation() == context.live.generation {
+        return None;
+    }
+    terms_of(&context.edge.live(), admission.flow)
+}
+
+/// Waits at a place, within the process's budget of memory.
+async fn hold_place<'p, R: Responder>(
+    context: &mut RequestContext<'_>,
+    bytes: u64,
+    place: Place<'p>,
+    responder: &mut R,
+    deadlines: &Deadlines,
+) -> Result<HeldSlot<'p>, Option<Refused>> {
+    let _held = context
+        .edge
+        .limits
+        .hold(bytes, &context.live.snapshot.overload)
+        .map_err(|refusal| Some(plain(refusal)))?;
+    let since = clock::recent();
+    let ended = wait(place, responder, deadlines).await;
+    let waited = clock::now() - since;
+    context.learnt.waited = Some(context.learnt.waited.unwrap_or_default() + waited);
+    ended
 }
 
 /// What those of a flow who wait go by in this config; none: its service is no longer in it.
@@ -246,6 +325,7 @@ pub fn terms_of(live: &Live, flow: FlowKey) -> Option<WaitingTerms<Tenant>> {
     let waits = limit.is_some_and(|limit| limit.over == Over::Wait);
     let quota = quota(service, live.snapshot.register.population(flow.tenant));
     Some(WaitingTerms {
+        generation: live.generation,
         inhabitants: live.snapshot.weight(flow.tenant),
         in_flight_max: in_flight_max(service),
         rate: quota.filter(|_| waits).map(|quota| (quota, tenant)),

@@ -143,6 +143,11 @@ impl Edge {
         self.live.load_full()
     }
 
+    /// The generation in force.
+    pub fn generation(&self) -> u64 {
+        self.live.load().generation
+    }
+
     /// The generation in force, and each that follows.
     pub fn generations(&self) -> watch::Receiver<u64> {
         self.replaced.subscribe()

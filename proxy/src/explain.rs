@@ -37,7 +37,7 @@ pub struct Options {
     from: Option<IpAddr>,
     /// Ask the running proxy what its counters say now. By default at `admin.address` of the config; the token comes
     /// from `SCHLEUSE_ADMIN_TOKEN`.
-    #[arg(long, value_name = "ADMIN-URL", num_args = 0..=1)]
+    #[arg(long, value_name = "ADMIN-URL", num_args = 0..=1, require_equals = true)]
     #[expect(
         clippy::option_option,
         reason = "absent, present, present with a value: clap's own form"

@@ -1,7 +1,8 @@
 //! The attempts of one request: a seat, a connection, the relay, and what may be tried again.
 //!
 //! Repeated is only what cannot have happened twice: nothing was written (then anything), or a safe method without a
-//! body of which no answer came (RFC 9110 §9.2.2). A connection that was idle too long and broke at the first use is
+//! body of which no answer came (RFC 9110 §9.2.2). One whose endpoint took no connection was sent to nobody and goes back
+//! into the queue. A connection that was idle too long and broke at the first use is
 //! replaced by a fresh one without counting against the endpoint or the retry budget.
 
 use std::{
@@ -83,6 +84,7 @@ pub async fn run<B: BodyIn, R: Responder>(
     let mut slot = admit::seat(context, asked, pool, responder, forwarding.deadlines).await?;
     let mut tried: SmallVec<[EndpointId; 4]> = SmallVec::new();
     loop {
+        let until = slot.until();
         let attempt = Attempt {
             context: &mut *context,
             forwarding,
@@ -97,15 +99,24 @@ pub async fn run<B: BodyIn, R: Responder>(
             Ok(()) => return Ok(()),
             Err(failed) => failed,
         };
+        if let Some(seat) = failed.unreached {
+            // Boxed as well: hardly anybody comes here.
+            let again = admit::seat_again(context, &asked, seat, responder, forwarding.deadlines);
+            if let Some(seat) = Box::pin(again).await? {
+                context.edge.metrics.requeued.inc();
+                slot = seat;
+                continue;
+            }
+        }
         tried.extend(failed.endpoint);
         if !failed.repeatable || responder.begun() || !pool.retry_allowed(&tried) {
             return Err(failed.refusal);
         }
-        // Without a free seat the failure that it was stays: a retry never waits.
+        // Without a free seat the failure that it was stays: what was sent does not wait again.
         slot = context
             .admission
             .as_ref()
-            .and_then(|admission| pool.retry(admission.retry(&asked, &tried), tag).ok())
+            .and_then(|admission| pool.retry(admission.retry(&asked, &tried, until), tag).ok())
             .ok_or(failed.refusal)?;
         context.edge.metrics.retries.inc();
     }
@@ -123,30 +134,32 @@ fn session(
     values.find_map(|value| context.live.affinity_keys.decode(&pool.name, value))
 }
 
-struct Failed {
+struct Failed<'p> {
+    /// The seat at an endpoint that took no connection, though the request might have been sent: it may wait again.
+    unreached: Option<HeldSlot<'p>>,
     endpoint: Option<EndpointId>,
     refusal: Option<Refusal>,
     repeatable: bool,
 }
 
 /// One attempt: it holds a seat until the endpoint's last byte.
-struct Attempt<'a, 'e, 'f> {
+struct Attempt<'a, 'p, 'e, 'f> {
     context: &'a mut RequestContext<'e>,
     forwarding: &'a Forwarding<'f>,
     config: &'a Pool,
     session: Option<SessionCookie>,
     started: Timestamp,
-    slot: Option<HeldSlot<'a>>,
+    slot: Option<HeldSlot<'p>>,
     /// What the seat became.
-    stream: Option<HeldStream<'a>>,
+    stream: Option<HeldStream<'p>>,
 }
 
-impl Attempt<'_, '_, '_> {
+impl<'p> Attempt<'_, 'p, '_, '_> {
     async fn run<B: BodyIn, R: Responder>(
         mut self,
         body: &mut B,
         responder: &mut R,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Failed<'p>> {
         self.note_attempt();
         let written = AtomicBool::new(false);
         let relayed = self.relay(body, responder, &written).await;
@@ -177,25 +190,28 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
-    fn fail(&mut self, fault: &Fault, begun: bool, written: bool) -> Failed {
+    fn fail(&mut self, fault: &Fault, begun: bool, written: bool) -> Failed<'p> {
         let (outcome, refusal) = judge(fault);
         let endpoint = self.slot.as_ref().and_then(HeldSlot::endpoint);
-        if let Some(slot) = self.slot.take() {
-            slot.depart(outcome);
+        // Also when a reused connection broke before: that is done only with what is safe to repeat.
+        let refused = matches!(fault, Fault::Unreachable | Fault::Expired(Limit::Connect));
+        let mut unreached = None;
+        match self.slot.take() {
+            Some(slot) if refused && !begun => unreached = Some(slot),
+            Some(slot) => slot.depart(outcome),
+            None => {}
         }
         if let Fault::Invalid(reject) = fault {
             self.context.learnt.detail = Some(reject.label());
         }
         // Before the relay nothing was sent and nothing of the body was taken; afterwards both may have happened.
-        let unsent = matches!(
-            fault,
-            Fault::Unreachable | Fault::Crowded | Fault::Expired(Limit::Connect)
-        );
+        let unsent = refused || matches!(fault, Fault::Crowded);
         let bodyless = self.forwarding.head.body() == BodyLength::Empty;
         let endpoints_fault = matches!(outcome, Outcome::Failed(_))
             && !matches!(fault, Fault::Expired(Limit::Exchange));
         let harmless = bodyless && (!written || self.is_safe());
         Failed {
+            unreached,
             endpoint,
             refusal,
             repeatable: !begun && (unsent || endpoints_fault && harmless),
@@ -348,11 +364,11 @@ async fn open(
 }
 
 /// Adds our fields to the endpoint's head.
-struct ComposeAnswer<'c, 'a, 'e, 'f> {
-    attempt: &'c mut Attempt<'a, 'e, 'f>,
+struct ComposeAnswer<'c, 'a, 'p, 'e, 'f> {
+    attempt: &'c mut Attempt<'a, 'p, 'e, 'f>,
 }
 
-impl Compose for ComposeAnswer<'_, '_, '_, '_> {
+impl Compose for ComposeAnswer<'_, '_, '_, '_, '_> {
     fn begin<R: Responder>(
         &mut self,
         responder: &mut R,
@@ -406,7 +422,7 @@ fn streams(head: &ResponseHead) -> bool {
             .is_some_and(|kind| of_events(kind) || is_grpc_type(kind))
 }
 
-impl Attempt<'_, '_, '_> {
+impl Attempt<'_, '_, '_, '_> {
     /// A stream is no longer a request that a seat is for.
     fn course(&mut self, head: &ResponseHead) -> Result<Course, Fault> {
         if !streams(head) {

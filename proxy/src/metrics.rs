@@ -56,6 +56,8 @@ pub struct Metrics {
     pub aborted: IntCounter,
     /// Attempts beyond a request's first.
     pub retries: IntCounter,
+    /// Attempts after one whose endpoint took no connection.
+    pub requeued: IntCounter,
     /// Upstream connections opened.
     pub upstream_connections: IntCounter,
     /// Requests that went over a connection that had served before.
@@ -121,6 +123,10 @@ impl Metrics {
                 "Answers that broke off after they had begun.",
             )?,
             retries: families.counter("retries_total", "Attempts beyond a request's first.")?,
+            requeued: families.counter(
+                "requeued_total",
+                "Attempts after one whose endpoint took no connection.",
+            )?,
             upstream_connections: families.counter(
                 "upstream_connections_total",
                 "Connections opened to endpoints.",

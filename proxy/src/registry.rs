@@ -23,7 +23,7 @@ use schleuse_core::TenantId;
 
 pub(crate) use held::plain;
 pub use held::{HeldSlot, HeldStream, Place};
-pub use pool::{Arrived, Pool};
+pub use pool::{Arrived, Pool, Requeued};
 pub use tenant::{Tenant, TenantRuntime, Terms};
 
 use crate::{

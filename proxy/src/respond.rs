@@ -8,6 +8,7 @@
 mod body;
 mod negotiate;
 mod rate_limit;
+mod when;
 
 use std::time::Duration;
 
@@ -73,10 +74,11 @@ fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
         .head
         .filter(|head| negotiate::wants_html(head))
         .map(negotiate::language);
+    let after = refused.retry_after.or(refusal.retry_after());
     let (kind, body): (&[u8], _) = match language {
         Some(language) => (
             b"text/html; charset=utf-8",
-            body::page(refusal, language, reference),
+            body::page(refusal, after, language, reference),
         ),
         None => (
             b"application/problem+json",
@@ -99,7 +101,7 @@ fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
         ));
         fields.push(("Content-Language", language.tag().as_bytes()));
     }
-    if let Some(after) = refused.retry_after.or(refusal.retry_after()) {
+    if let Some(after) = after {
         let seconds = seconds.format(whole_seconds(after));
         fields.push(("Retry-After", seconds.as_bytes()));
     }

@@ -17,7 +17,7 @@ fn dead_port() -> SocketAddr {
 
 #[test]
 fn nobody_at_the_port_is_a_502_and_another_endpoint_is_asked_whatever_the_method() {
-    let edge = before(&[dead_port()], "");
+    let edge = before(&[dead_port()], "queue: { wait_max: 300ms }");
     let answer = edge.connect().send(POST).response();
     assert_eq!(label(&answer), refusal(502, "connect_failed"));
 
@@ -47,7 +47,8 @@ fn a_connect_that_nobody_answers_is_a_504() {
     while let Ok(connection) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
         filling.push(connection);
     }
-    let timeouts = "timeouts: { connect: 200ms }\nretry: { floor_per_second: 1000 }";
+    let timeouts =
+        "timeouts: { connect: 200ms }\nretry: { floor_per_second: 1000 }\nqueue: { wait_max: 1s }";
     let edge = before(&[address], timeouts);
     let answer = edge.connect().send(POST).response();
     assert_eq!(label(&answer), refusal(504, "connect_timeout"));
@@ -145,7 +146,7 @@ fn a_backend_that_is_killed_and_comes_back_is_used_again() {
     let address = origin.address();
     let edge = before(
         &[address],
-        "ejection: { base: 1ms, max: 1ms }\nslow_start: 0s",
+        "ejection: { base: 1ms, max: 1ms }\nslow_start: 0s\nqueue: { wait_max: 300ms }",
     );
     assert_eq!(edge.get("amt.example", "/").text(), "before");
     drop(origin);

@@ -152,7 +152,7 @@ fn wrong_usage_and_a_config_that_cannot_be_read_are_code_2() {
         &["explain", "GET", url, "-H", "no field"],
         &["explain", "GET", url, "--from", "nowhere"],
         &["explain", "GET", url, "--config", "none.yaml"],
-        &["explain", "GET", url, "--live", "https://127.0.0.1:1"],
+        &["explain", "--live=https://127.0.0.1:1", "GET", url],
     ] {
         let finished = run(directory.path(), arguments);
         assert_eq!(finished.code, Some(2), "{arguments:?}: {finished:?}");
@@ -163,11 +163,11 @@ fn wrong_usage_and_a_config_that_cannot_be_read_are_code_2() {
 
 /// `explain --live` with this token in the environment.
 fn live(running: &RunningEdge, token: &str) -> Finished {
-    let admin = format!("http://{}", running.admin_address());
+    let admin = format!("--live=http://{}", running.admin_address());
     let mut command = Command::new(binary::path());
     let url = "http://berlin.wohngeld.example/";
     command
-        .args(["explain", "GET", url, "--format", "json", "--live", &admin])
+        .args(["explain", &admin, "GET", url, "--format", "json"])
         .env("SCHLEUSE_ADMIN_TOKEN", token)
         .current_dir(running.directory());
     finish(command)
@@ -209,9 +209,9 @@ fn live_says_when_another_config_is_in_force() {
     let running = edge(&shared, &own).start();
     // In a directory of its own, so that the running proxy does not take it over.
     let elsewhere = edge(&shared, &own).top("drain_max: 7s").write();
-    let admin = format!("http://{}", running.admin_address());
+    let admin = format!("--live=http://{}", running.admin_address());
     let url = "http://berlin.wohngeld.example/";
-    let (explanation, code) = explained(elsewhere.path(), url, &["--live", &admin]);
+    let (explanation, code) = explained(elsewhere.path(), url, &[&admin]);
     assert_eq!(code, Some(0), "{explanation}");
     assert_eq!(*fact(&explanation, "live config", "same"), false);
 }
@@ -221,7 +221,7 @@ fn an_admin_listener_that_does_not_answer_is_code_2_and_the_rest_is_explained_al
     let (shared, own) = (Origin::ok(""), Origin::ok(""));
     let directory = edge(&shared, &own).write();
     let url = "http://berlin.wohngeld.example/";
-    let (explanation, code) = explained(directory.path(), url, &["--live", "http://127.0.0.1:1"]);
+    let (explanation, code) = explained(directory.path(), url, &["--live=http://127.0.0.1:1"]);
     assert_eq!(code, Some(2), "{explanation}");
     assert_eq!(explanation["verdict"]["outcome"], "forwarded");
 }

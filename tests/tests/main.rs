@@ -39,6 +39,7 @@ mod reload;
 mod reload_swaps;
 mod replay;
 mod replicas;
+mod requeue;
 mod scaler;
 mod seats;
 mod seats_reload;

@@ -254,25 +254,6 @@ fn never_more_are_in_flight_than_there_are_seats() {
 }
 
 #[test]
-fn a_failed_attempt_takes_only_a_free_seat_of_another_endpoint() {
-    let gate = Gate::default();
-    let busy = gated(&gate);
-    // A port that refuses connections.
-    let dead = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
-    let pool = "concurrency: 1\nslow_start: 0s\nqueue: { wait_max: 20s }";
-    let mut edge = amt(&[busy.address()], "", pool).start();
-    let _first = occupy(&edge, &busy);
-    edge.reload(amt(&[busy.address(), dead], "", pool));
-    // The dead endpoint's seat is the only free one; the other attempt would have to wait.
-    let answer = ask(&edge, "/").response();
-    assert_eq!(label(&answer), refusal(502, "connect_failed"));
-    gate.open();
-}
-
-#[test]
 fn a_backend_that_recovers_is_asked_by_those_that_wait() {
     let gate = Gate::default();
     let origin = gated(&gate);

@@ -121,10 +121,10 @@ fn many_that_leave_at_once_leave_nothing_behind() {
 
 #[test]
 fn the_memory_of_many_that_left_goes_back_to_the_system_without_further_traffic() {
-    const CLIENTS: u64 = 400;
+    const CLIENTS: u64 = 800;
     let gate = Gate::default();
     let origin = gated(&gate);
-    let edge = one_seat(&origin, "client_share: 100%, wait_max: 60s")
+    let edge = one_seat(&origin, "client_share: 100%, wait_max: 200s")
         .environment("SCHLEUSE_WORKERS", "2")
         .start();
     let _first = occupy(&edge, &origin);
@@ -141,7 +141,8 @@ fn the_memory_of_many_that_left_goes_back_to_the_system_without_further_traffic(
     assert!(taken > 16 * CLIENTS, "{taken} KiB for all of them");
     drop(clients);
     schleuse_tests::eventually("their memory is given back", || {
-        edge.resident_kib() < before + taken / 4
+        // What a process takes lazily after its start is a few MiB, all of theirs more than twelve.
+        edge.resident_kib() < before + taken / 2
     });
     gate.open();
 }

@@ -1,6 +1,6 @@
 //! What a reload leaves alone: those who wait, what they wait for, and how much a tenant has used of its rate.
 
-use schleuse_tests::{Edge, Gate, Origin, RunningEdge};
+use schleuse_tests::{Edge, Gate, Origin, RunningEdge, eventually};
 
 use crate::{
     full_pool::{ask, gated, occupy, one_seat, wait_waiting},
@@ -196,4 +196,34 @@ fn a_limit_that_a_reload_lifts_holds_nobody_any_longer_who_waits_for_it() {
     edge.reload(amt(&[origin.address()], "", pool));
     origin.wait_requests(3);
     gate.open();
+}
+
+#[test]
+fn an_upload_that_began_before_a_reload_does_not_bring_the_old_limit_back() {
+    let gate = Gate::default();
+    let origin = gated(&gate);
+    let pool = "concurrency: 10\nslow_start: 0s\nqueue: { wait_max: 60s }";
+    let limited = |in_flight: u32| {
+        let limits = format!("limits: {{ tenant: {{ in_flight: {in_flight} }} }}");
+        amt(&[origin.address()], &limits, pool)
+    };
+    let mut edge = limited(5).start();
+    let mut upload = edge.connect();
+    upload.send("POST /upload HTTP/1.1\r\nHost: amt.example\r\nContent-Length: 2\r\n\r\n.");
+    eventually("its head is read", || {
+        edge.count("schleuse_requests_in_flight") == 1
+    });
+    edge.reload(limited(1));
+    let mut others = vec![occupy(&edge, &origin)];
+    for count in 1..=2 {
+        others.push(ask(&edge, "/"));
+        wait_waiting(&edge, count);
+    }
+    upload.send(".");
+    wait_waiting(&edge, 3);
+    gate.open();
+    for client in &mut others {
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(upload.response().status, 200);
 }

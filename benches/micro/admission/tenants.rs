@@ -86,6 +86,7 @@ impl Tenant {
     pub(crate) fn arrival(&self, number: u64) -> Arrival<'_, Rate> {
         Arrival {
             flow: self.flow,
+            generation: 0,
             inhabitants: self.inhabitants,
             class: Class::New,
             client: number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000,

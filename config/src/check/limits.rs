@@ -58,6 +58,7 @@ fn read_tenant(
         note_without_rate(&section, in_flight, report);
     }
     check_in_flight(&section, in_flight, pools, report);
+    check_waiting(&section, &limit, pools, report);
     warn_of_burst(&section, burst, rate.unwrap_or_default(), pools, report);
     if let Some(smallest) = smallest.filter(|_| rate.is_none()) {
         warn_of_tiny_rate(&section, &limit, smallest, report);
@@ -172,6 +173,38 @@ fn check_in_flight(
             wrong,
             remedy,
         );
+    }
+}
+
+/// Who is beyond `in_flight`, or beyond a rate that is to wait, waits in the pool's queue.
+fn check_waiting(
+    section: &Section<'_, '_>,
+    limit: &TenantLimit,
+    pools: &[&CheckedPool],
+    report: &mut Report,
+) {
+    let without_queue = |pool: &&&CheckedPool| pool.value.policy.queue.waiting_max == 0;
+    let Some(pool) = pools.iter().find(without_queue) else {
+        return;
+    };
+    let name = &pool.value.name;
+    let remedies = [
+        (
+            "in_flight",
+            limit.in_flight.is_some(),
+            "remove it, or raise that pool's `waiting_max`",
+        ),
+        (
+            "over",
+            section.has("over") && limit.over == Over::Wait,
+            "write over: refuse, or raise that pool's `waiting_max`",
+        ),
+    ];
+    for (key, written, remedy) in remedies {
+        if written {
+            let wrong = format!("lets requests wait, and nobody can in pool `{name}`");
+            report.wrong(section.place_of(key), section.path(key), wrong, remedy);
+        }
     }
 }
 

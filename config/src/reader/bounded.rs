@@ -18,7 +18,13 @@ impl Section<'_, '_> {
         report: &mut Report,
     ) -> u32 {
         let written = self.optional_integer(key, report);
-        self.check_within(key, written, whole, |number| *number, report);
+        if written.is_some() && whole.1 == 0 {
+            let wrong = format!("is a part of nothing: `{}` is 0", whole.0);
+            let remedy = format!("remove it, or raise `{}`", whole.0);
+            report.wrong(self.place_of(key), self.path(key), wrong, remedy);
+        } else {
+            self.check_within(key, written, whole, |number| *number, report);
+        }
         written.unwrap_or(default.min(whole.1))
     }
 

@@ -120,10 +120,17 @@ pub(super) fn parse_choice(text: &str, kind: Kind) -> Result<&'static str, Fault
 }
 
 pub(super) fn parse_bounded_integer(text: &str, kind: Kind) -> Result<u64, Fault> {
-    let value = parse_integer(text)?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match kind {
-        Kind::Integer(min, max) => within(value, min, max, |value| value.to_string()),
-        _ => Ok(value),
+        Kind::Integer(min, max) => match parse_integer(text) {
+            // More than 64 bits hold.
+            Err(_) if digits && !text.starts_with('0') => Err(Fault::new(
+                format!("{} is too large", quoted(text)),
+                format!("write at most {max}"),
+            )),
+            parsed => within(parsed?, min, max, |value| value.to_string()),
+        },
+        _ => parse_integer(text),
     }
 }
 

@@ -163,7 +163,19 @@ fn a_whole_number_is_digits_only() {
             "0x10",
             "`0x10` is not a whole number; write digits only, as 20",
         ),
-        ("-1", "`-1` is not a whole number; write digits only, as 20"),
+        ("-5", "`-5` is below 0; write digits only, as 20"),
+        (
+            "1.5",
+            "`1.5` is not a whole number; write digits only, as 2",
+        ),
+        (
+            "1,25",
+            "`1,25` is not a whole number; write digits only, as 2",
+        ),
+        (
+            "1.000.5",
+            "`1.000.5` is not a whole number; write digits only, as 20",
+        ),
         (
             "1e3",
             "`1e3` is not a whole number; write digits only, as 20",

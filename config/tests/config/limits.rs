@@ -189,6 +189,28 @@ fn a_key_in_the_wrong_section_is_sent_to_its_own() {
 }
 
 #[test]
+fn a_limit_that_lets_requests_wait_needs_a_pool_in_which_they_can() {
+    let queue = "queue: { waiting_max: 0 }";
+    for (limit, key, remedy) in [
+        ("in_flight: 5", "in_flight", "remove it"),
+        ("rate: 5/s, over: wait", "over", "write over: refuse"),
+    ] {
+        let found = problems(yaml(&format!("limits: {{ tenant: {{ {limit} }} }}"), queue));
+        let expected = format!(
+            "services.w.limits.tenant.{key}: lets requests wait, and nobody can in pool `a`; {remedy}, or raise that pool's `waiting_max`"
+        );
+        assert!(found.trim_end().ends_with(&expected), "{found}");
+    }
+    let refuses = yaml("limits: { tenant: { rate: 5/s } }", queue);
+    assert_eq!(Site::new(refuses).warnings(), [""; 0]);
+    let part = "queue: { waiting_max: 0, waiting_per_tenant_max: 1 }";
+    check(&[(
+        part,
+        "pools.a.queue.waiting_per_tenant_max: is a part of nothing: `waiting_max` is 0; remove it, or raise `waiting_max`",
+    )]);
+}
+
+#[test]
 fn a_limit_beyond_the_pool_is_refused() {
     check(&[
         (
@@ -202,6 +224,10 @@ fn a_limit_beyond_the_pool_is_refused() {
         (
             "queue: { waiting_max: 10, waiting_per_tenant_max: 11 }",
             "pools.a.queue.waiting_per_tenant_max: 11 is more than the whole, 10 (`waiting_max`); write at most 10, or raise `waiting_max`",
+        ),
+        (
+            "queue: { waiting_max: 99999999999999999999 }",
+            "pools.a.queue.waiting_max: `99999999999999999999` is too large; write at most 1000000",
         ),
         (
             "queue: { waiting_per_tenant_max: 20001 }",
@@ -237,7 +263,7 @@ fn a_limit_beyond_the_pool_is_refused() {
         ),
         (
             "queue: { waiting_max: -1 }",
-            "pools.a.queue.waiting_max: `-1` is not a whole number; write digits only, as 20",
+            "pools.a.queue.waiting_max: `-1` is below 0; write digits only, as 20",
         ),
         (
             "streams_max: 100001",
@@ -454,7 +480,7 @@ fn a_weight_is_at_least_one_and_at_most_germany() {
         ),
         (
             "\"110000000000\": { weight: -5 }",
-            "tenants.overrides.110000000000.weight: `-5` is not a whole number; write digits only, as 20",
+            "tenants.overrides.110000000000.weight: `-5` is below 0; write digits only, as 20",
         ),
         (
             "\"053150000000\": { weight: 5 }",

@@ -191,11 +191,12 @@ fn a_run_that_is_stopped_keeps_what_it_has() {
     });
     let results = results(played.unwrap(), &workload);
     assert_eq!(results.ending, Ending::Interrupted);
-    assert!(
-        (400..2_000).contains(&results.counts.answered),
-        "{:?}",
-        results.counts
-    );
+    // The plan ends where the run did: of a minute's 12,000 only what was due by then counts, each as one thing.
+    let counts = results.counts;
+    assert!(counts.answered >= 1, "{counts:?}");
+    assert!(counts.scheduled < 12_000, "{counts:?}");
+    let ended = counts.answered + counts.failed + counts.abandoned + counts.unanswered;
+    assert_eq!(ended + counts.not_sent, counts.scheduled, "{counts:?}");
 }
 
 #[test]

@@ -9,10 +9,11 @@ use crate::{
     Timestamp,
     affinity::endpoint_tag,
     balance::Load,
+    connect_pause::ConnectPause,
     ejection::{Ejection, EjectionPolicy, failed_status},
     ewma::PeakEwma,
     health::Health,
-    pool::{Outcome, PoolPolicy},
+    pool::{Failure, Outcome, PoolPolicy},
     slow_start::Share,
 };
 
@@ -60,6 +61,8 @@ pub struct EndpointView {
     pub starting: bool,
     /// Left out by passive ejection until then; none: it is not.
     pub ejected_until: Option<Timestamp>,
+    /// It took no connection, and nothing is offered to it until then; none: it does.
+    pub paused_until: Option<Timestamp>,
     /// The operator's wish.
     pub mode: Mode,
     /// When it came, or when mode, health or ejection last changed.
@@ -85,6 +88,7 @@ pub(crate) struct Endpoint {
     /// See [`EndpointView::starting`].
     pub(crate) starting: bool,
     pub(crate) ejection: Ejection,
+    pub(crate) pause: ConnectPause,
     pub(crate) in_flight: u32,
     pub(crate) streams: u32,
     pub(crate) since: Timestamp,
@@ -107,6 +111,7 @@ impl Endpoint {
             health: Health::default(),
             starting: false,
             ejection: Ejection::default(),
+            pause: ConnectPause::default(),
             in_flight: 0,
             streams: 0,
             since: now,
@@ -129,9 +134,17 @@ impl Endpoint {
         self.mode == Mode::Ready && !self.starting
     }
 
+    /// Whether it took no connection a moment ago.
+    pub(crate) fn paused(&self, now: Timestamp) -> bool {
+        self.pause.until(now).is_some()
+    }
+
     /// Whether nothing but the operator's wish speaks against it.
     pub(crate) fn sound(&self, now: Timestamp) -> bool {
-        !self.starting && self.health.healthy() && self.ejection.until(now).is_none()
+        !self.starting
+            && self.health.healthy()
+            && self.ejection.until(now).is_none()
+            && !self.paused(now)
     }
 
     pub(crate) fn seats(&self, policy: &PoolPolicy, now: Timestamp) -> u32 {
@@ -156,8 +169,19 @@ impl Endpoint {
     }
 
     /// Gives a seat back and learns from how the request ended; true: the endpoint should be ejected.
-    pub(crate) fn depart(&mut self, policy: &PoolPolicy, outcome: Outcome, now: Timestamp) -> bool {
+    pub(crate) fn depart(
+        &mut self,
+        policy: &PoolPolicy,
+        began: Timestamp,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
+        match outcome {
+            Outcome::Failed(Failure::Connect) => self.pause.refused(now),
+            Outcome::Answered { .. } | Outcome::Failed(_) => self.pause.reached(began),
+            Outcome::Abandoned => {}
+        }
         let failed = match outcome {
             Outcome::Answered { status, .. } => failed_status(status),
             Outcome::Failed(_) => true,
@@ -183,6 +207,7 @@ impl Endpoint {
         }
         self.streams += 1;
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.pause = ConnectPause::default();
         self.ejection.succeeded(&policy.ejection, now);
         true
     }
@@ -198,7 +223,8 @@ impl Endpoint {
             .ramp_since
             .and_then(|since| Share::next_seat(since, policy.slow_start, policy.seats_max(), now));
         let back = self.ejection.until(now);
-        seat.into_iter().chain(back).min()
+        let resumes = self.pause.until(now);
+        seat.into_iter().chain(back).chain(resumes).min()
     }
 
     /// Leaves the endpoint out for a while; it comes back on the ramp.
@@ -220,6 +246,7 @@ impl Endpoint {
             healthy: self.health.healthy(),
             starting: self.starting,
             ejected_until: self.ejection.until(now),
+            paused_until: self.pause.until(now),
             mode: self.mode,
             since: self.since,
             arrivals: self.arrivals,

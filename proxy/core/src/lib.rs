@@ -8,7 +8,7 @@
 //! When the proxy answers by itself: [`refusal`].
 //!
 //! Where a request goes: [`pool`] (read first) admits and chooses in one event; [`endpoint`] is what it
-//! knows, [`ejection`], [`health`] and [`retry`] are what it decides by, with the load in `balance`, `ewma` and
+//! knows, [`ejection`], [`health`], [`retry`] and `connect_pause` are what it decides by, with the load in `balance`, `ewma` and
 //! `slow_start`; [`affinity`] is how a session finds its endpoint again. Whose turn it is when a seat comes free: `queue`;
 //! how often a tenant may ask: [`rate`]; this process's part of a limit: `fraction`.
 //!
@@ -18,6 +18,7 @@
 pub mod activation;
 pub mod affinity;
 mod balance;
+mod connect_pause;
 pub mod ejection;
 pub mod endpoint;
 mod ewma;
@@ -55,7 +56,7 @@ pub use key::{Ags, KeyError, RegionalKey, TenantId};
 pub use level::Level;
 pub use pool::{
     Admission, Arrival, Failure, Grant, Leave, Outcome, PoolPolicy, PoolState, PoolTotals, Refused,
-    Retry, Slot, Stream, Terms, Waiting,
+    Requeued, Retry, Slot, Stream, Terms, Waiting,
 };
 pub use queue::{
     flow::FlowKey,

@@ -19,6 +19,7 @@ mod demand;
 mod endpoints;
 pub(crate) mod event;
 pub(crate) mod policy;
+mod requeue;
 mod waking;
 
 use std::{net::SocketAddr, ops::Range, time::Duration};
@@ -31,7 +32,7 @@ use crate::{
     queue::{
         FairQueue,
         charge::CORRECTION_INTERVAL,
-        flow::FlowKey,
+        flow::{FlowKey, FlowTerms},
         ticket::Ticket,
         view::{FlowView, QueueView},
     },
@@ -42,8 +43,8 @@ use crate::{
 use demand::Demand;
 use endpoints::Endpoints;
 pub use event::{
-    Admission, Arrival, Failure, Grant, Leave, Outcome, PoolTotals, Refused, Retry, Slot, Stream,
-    Terms, Waiting,
+    Admission, Arrival, Failure, Grant, Leave, Outcome, PoolTotals, Refused, Requeued, Retry, Slot,
+    Stream, Terms, Waiting,
 };
 pub use policy::PoolPolicy;
 
@@ -110,12 +111,15 @@ impl<R: SharedRate> PoolState<R> {
         terms: Terms<R>,
         now: Timestamp,
     ) {
-        let in_flight_max = share_of(policy, terms.in_flight_max);
         let rate = terms
             .rate
             .map(|(quota, rate)| (quota.share(policy.share), rate));
-        self.queue
-            .set_terms(flow, terms.inhabitants, in_flight_max, rate, now);
+        let flow_terms = FlowTerms {
+            generation: terms.generation,
+            inhabitants: terms.inhabitants,
+            in_flight_max: share_of(policy, terms.in_flight_max),
+        };
+        self.queue.set_terms(flow, flow_terms, rate, now);
     }
 
     /// Gives a free seat to the one whose turn it is; none: nobody is left who could have one.
@@ -128,7 +132,7 @@ impl<R: SharedRate> PoolState<R> {
             let Some(position) = self.find_seat(policy, next.preferred, draw, now) else {
                 break;
             };
-            if self.queue.take_token(next.flow, now) {
+            if self.queue.take_token(next, now) {
                 return self.grant(policy, next, position, now);
             }
         }
@@ -166,12 +170,15 @@ impl<R: SharedRate> PoolState<R> {
     pub fn depart(&mut self, policy: &PoolPolicy, slot: Slot, outcome: Outcome, now: Timestamp) {
         self.totals.departed += 1;
         self.demand.seat_freed(now);
-        self.endpoints.depart(policy, slot.endpoint, outcome, now);
+        self.endpoints
+            .depart(policy, slot.endpoint, slot.started, outcome, now);
         if policy.activation.is_some() && outcome == Outcome::Failed(Failure::Connect) {
             self.follow_endpoints(policy, now);
         }
         let seats = self.endpoints.seats(policy, now);
-        self.queue.finish(slot.run, true, seats, now);
+        // Who was not reached says nothing of how long the next one will take.
+        let learn = outcome != Outcome::Failed(Failure::Connect);
+        self.queue.finish(slot.run, learn, seats, now);
     }
 
     /// A request goes on outside the seats: a tunnel, server-sent events, gRPC. Speaks for the endpoint; of the time

@@ -10,7 +10,7 @@
 //! being idle earns nothing (kubernetes/kubernetes#95979). A flow is in exactly one place: in `ready` by (F, order of arrival), in `timed` by the
 //! time at which its rate lets the next one through, or in neither, waiting for one of its own to depart.
 //!
-//! Who stands where is decided in this file, who is charged what in `charge`. It knows no endpoints: the pool finds the
+//! Who stands where is decided in this file, who is charged what in `charge`, what a config changes in `terms`. It knows no endpoints: the pool finds the
 //! seat and asks here for whom. Every operation is O(log flows).
 
 pub(crate) mod charge;
@@ -22,6 +22,7 @@ pub(crate) mod outlook;
 pub(crate) mod policy;
 mod running;
 mod service_time;
+mod terms;
 pub(crate) mod ticket;
 pub(crate) mod view;
 mod virtual_time;
@@ -32,7 +33,7 @@ use crate::{
     EndpointId, Timestamp,
     rate::{Quota, SharedRate},
 };
-use flow::{Flow, FlowKey, Standing};
+use flow::{Flow, Standing};
 use flows::Flows;
 use heap::IndexedHeap;
 use load::Load;
@@ -42,9 +43,6 @@ use running::Running;
 use service_time::ServiceTime;
 use ticket::{Line, List, Ticket, Tickets, Waiter};
 use virtual_time::Virtual;
-
-/// Flows looked at for forgetting with each arrival.
-const FORGET_PER_ARRIVAL: usize = 2;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug)]
@@ -104,70 +102,17 @@ impl<R> Default for FairQueue<R> {
 }
 
 impl<R: SharedRate> FairQueue<R> {
-    /// The flow of an arrival, with its weight and limit as they are now.
-    pub(crate) fn arrived(
-        &mut self,
-        key: FlowKey,
-        inhabitants: u64,
-        in_flight_max: u32,
-        now: Timestamp,
-    ) -> u32 {
-        self.flows.forget(FORGET_PER_ARRIVAL, self.virtual_time);
-        let index = self.flows.find_or_insert(key);
-        let fair_by = self.fair_by;
-        let known =
-            |flow: &Flow<R>| flow.inhabitants == inhabitants && flow.in_flight_max == in_flight_max;
-        if !self.flows.get(index).is_some_and(known) {
-            self.change(index, |flow| {
-                flow.inhabitants = inhabitants;
-                flow.weight = fair_by.weight(inhabitants);
-                flow.in_flight_max = in_flight_max;
-            });
-            self.settle(index, now);
-        }
-        index
-    }
-
-    /// The flow of a request that was admitted before; its limit stays as it is.
-    pub(crate) fn readmitted(&mut self, key: FlowKey, inhabitants: u64, now: Timestamp) -> u32 {
-        let index = self.flows.find_or_insert(key);
-        let limit = self.flows.get(index).map(|flow| flow.in_flight_max);
-        self.arrived(key, inhabitants, limit.unwrap_or(u32::MAX), now)
-    }
-
-    /// New terms for a flow and those of it who wait; nothing for one that is not remembered.
-    pub(crate) fn set_terms(
-        &mut self,
-        key: FlowKey,
-        inhabitants: u64,
-        in_flight_max: u32,
-        rate: Option<(Quota, R)>,
-        now: Timestamp,
-    ) {
-        let Some(index) = self.flows.index(key) else {
-            return;
-        };
-        let fair_by = self.fair_by;
-        self.change(index, |flow| {
-            flow.inhabitants = inhabitants;
-            flow.weight = fair_by.weight(inhabitants);
-            flow.in_flight_max = in_flight_max;
-            flow.rate = rate.filter(|_| flow.waiting > 0);
-        });
-        self.settle(index, now);
-    }
-
     /// Whether a request of this flow may go before all who wait: nobody of its own does, and it has fewer in flight
     /// than it may.
     pub(crate) fn unhindered(&self, index: u32) -> bool {
         let flow = self.flows.get(index);
-        flow.is_some_and(|flow| flow.waiting == 0 && flow.in_flight < flow.in_flight_max)
+        flow.is_some_and(|flow| flow.waiting == 0 && flow.within_limit())
     }
 
     /// Whether the flow has fewer in flight than it may.
     pub(crate) fn within_limit(&self, index: u32) -> bool {
         let flow = self.flows.get(index);
-        flow.is_some_and(|flow| flow.in_flight < flow.in_flight_max)
+        flow.is_some_and(Flow::within_limit)
     }
 
     /// Whether somebody misses nothing but a seat.
@@ -176,19 +121,28 @@ impl<R: SharedRate> FairQueue<R> {
         !self.ready.is_empty()
     }
 
-    /// A request waits; its flow's quota and rate from now on are these.
+    /// A request waits; its flow's quota and rate from now on are these, if they are `generation`'s and that is not older
+    /// than what the others of it wait by.
     pub(crate) fn enqueue(
         &mut self,
         waiter: Waiter,
+        generation: u64,
         rate: Option<(Quota, R)>,
         now: Timestamp,
     ) -> Option<Ticket> {
-        let (flow, class, work, bytes) = (waiter.flow, waiter.class, waiter.work, waiter.bytes);
+        let (flow, work, bytes) = (waiter.flow, waiter.work, waiter.bytes);
         let (client, preferred) = (waiter.client, waiter.preferred);
-        let ticket = self.tickets.insert(waiter);
+        let ticket = self.tickets.insert(waiter.clone());
         let index = self.tickets.index(ticket)?;
-        let mut list = self.flows.get_mut(flow).map(|flow| *flow.list_mut(class))?;
-        self.tickets.append(Line::Flow, &mut list, index);
+        let mut list = self
+            .flows
+            .get_mut(flow)
+            .map(|flow| *flow.list_mut(&waiter))?;
+        if waiter.readmitted {
+            self.tickets.insert_in_order(Line::Flow, &mut list, index);
+        } else {
+            self.tickets.append(Line::Flow, &mut list, index);
+        }
         if let Some(session) = preferred {
             let line = self.sessions.entry(session).or_default();
             self.tickets.append(Line::Session, line, index);
@@ -196,11 +150,16 @@ impl<R: SharedRate> FairQueue<R> {
         *self.clients.entry((flow, client)).or_default() += 1;
         *self.networks.entry(client).or_default() += 1;
         self.change(flow, |flow| {
-            *flow.list_mut(class) = list;
+            *flow.list_mut(&waiter) = list;
+            let others = flow.waiting - flow.readmitted;
             flow.waiting += 1;
             flow.work += work;
             flow.bytes += bytes;
-            flow.rate = rate;
+            if waiter.readmitted {
+                flow.readmitted += 1;
+            } else if others == 0 || generation >= flow.terms.generation {
+                flow.rate = rate;
+            }
         });
         self.settle(flow, now);
         Some(ticket)
@@ -246,7 +205,10 @@ impl<R: SharedRate> FairQueue<R> {
         while let Some(ticket) = waiting {
             let waiter = self.tickets.waiter(ticket)?;
             let flow = self.flows.get(waiter.flow)?;
-            if flow.standing == Standing::Ready && waiter.until >= now {
+            let held = flow.readmitted > 0
+                && !waiter.readmitted
+                && flow.rate_allows(now, 0).is_some_and(|at| at > now);
+            if flow.standing == Standing::Ready && waiter.until >= now && !held {
                 return Some(Next {
                     flow: waiter.flow,
                     ticket,
@@ -258,8 +220,14 @@ impl<R: SharedRate> FairQueue<R> {
         None
     }
 
-    /// Takes a token of the flow's rate; when that is refused, the flow waits for it and false is returned.
-    pub(crate) fn take_token(&mut self, index: u32, now: Timestamp) -> bool {
+    /// Takes a token of the flow's rate, unless it let this one through before; when that is refused, the flow waits for it
+    /// and false is returned.
+    pub(crate) fn take_token(&mut self, next: Next, now: Timestamp) -> bool {
+        let waiter = self.tickets.waiter(next.ticket);
+        if waiter.is_some_and(|waiter| waiter.readmitted) {
+            return true;
+        }
+        let index = next.flow;
         let rate = self.flows.get(index).and_then(|flow| flow.rate.as_ref());
         let Some((quota, rate)) = rate else {
             return true;
@@ -283,7 +251,7 @@ impl<R: SharedRate> FairQueue<R> {
         let ticket = self.tickets.ticket(next.ticket)?;
         self.unlink(next.ticket);
         let waiter = self.tickets.remove(next.ticket)?;
-        self.change(next.flow, |flow| flow.count_class(waiter.class));
+        self.change(next.flow, |flow| flow.count_class(&waiter));
         let run = self.charge(next.flow, waiter.cost, seats, now);
         Some((ticket, waiter, run))
     }
@@ -302,7 +270,7 @@ impl<R: SharedRate> FairQueue<R> {
             let number = waiter.flow;
             let flow = self.flows.get(number)?;
             if let Standing::Rated(_) = flow.standing {
-                let others = u64::from(flow.waiting).saturating_sub(1);
+                let others = u64::from(flow.waiting).saturating_sub(1); // none was let through before
                 rated = flow.rate_allows(now, others).filter(|at| *at > now);
             }
             self.unlink(index);
@@ -400,7 +368,8 @@ impl<R: SharedRate> FairQueue<R> {
             return;
         };
         waiter.linked = false;
-        let (flow, class, work, bytes) = (waiter.flow, waiter.class, waiter.work, waiter.bytes);
+        let waiter = waiter.clone();
+        let flow = waiter.flow;
         let (client, preferred) = ((flow, waiter.client), waiter.preferred);
         give_back(&mut self.clients, client);
         give_back(&mut self.networks, client.1);
@@ -412,15 +381,16 @@ impl<R: SharedRate> FairQueue<R> {
                 self.sessions.remove(&session);
             }
         }
-        let Some(mut list) = self.flows.get_mut(flow).map(|flow| *flow.list_mut(class)) else {
+        let Some(mut list) = self.flows.get_mut(flow).map(|flow| *flow.list_mut(&waiter)) else {
             return;
         };
         self.tickets.unlink(Line::Flow, &mut list, index);
         self.change(flow, |flow| {
-            *flow.list_mut(class) = list;
+            *flow.list_mut(&waiter) = list;
             flow.waiting -= 1;
-            flow.work -= work;
-            flow.bytes -= bytes;
+            flow.readmitted -= u32::from(waiter.readmitted);
+            flow.work -= waiter.work;
+            flow.bytes -= waiter.bytes;
         });
     }
 }

@@ -183,6 +183,7 @@ impl Tenants {
 fn arrival(flow: FlowKey) -> Arrival<'static, Rate> {
     Arrival {
         flow,
+        generation: 0,
         inhabitants: 1,
         class: Class::New,
         client: 0,
@@ -218,6 +219,7 @@ fn attempt(pool: &mut PoolState<Rate>, policy: &PoolPolicy, draw: u64, now: Time
         cost: 1,
         tried: &tried,
         preferred: None,
+        until: now,
         draw,
     };
     if status == 503

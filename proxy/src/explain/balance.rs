@@ -66,8 +66,11 @@ fn explain_weight(snapshot: &Snapshot, route: &Route<'_>, steps: &mut Steps) {
 fn explain_queue(pool: &Pool, steps: &mut Steps) {
     let queue = &pool.policy.queue;
     let seats = u64::from(pool.policy.concurrency).saturating_mul(pool.endpoints.len() as u64);
-    let client = u64::from(queue.waiting_per_tenant_max) * u64::from(queue.client_share) / 100;
-    let client = client.max(1);
+    let share = |places: u32| (u64::from(places) * u64::from(queue.client_share) / 100).max(1);
+    let (client, client_in_all) = (
+        share(queue.waiting_per_tenant_max),
+        share(queue.waiting_max),
+    );
     let (decision, why) = if queue.waiting_max == 0 {
         let why = format!(
             "503 when all {} seats are taken (`waiting_max: 0`)",
@@ -76,10 +79,11 @@ fn explain_queue(pool: &Pool, steps: &mut Steps) {
         ("does not wait".to_owned(), why)
     } else {
         let why = format!(
-            "while all {} seats are taken; 503 at once where the wait would be longer\nplaces: {} in all, {} per tenant, {} per client network; memory: {} in all, {} per tenant",
+            "while all {} seats are taken; 503 at once where the wait would be longer\nplaces: {} in all, {} per tenant; of them {} and {} per client network; memory: {} in all, {} per tenant",
             grouped(seats),
             grouped(queue.waiting_max.into()),
             grouped(queue.waiting_per_tenant_max.into()),
+            grouped(client_in_all),
             grouped(client),
             spell_size(queue.bytes_max),
             spell_size(queue.bytes_per_tenant_max),
@@ -95,6 +99,7 @@ fn explain_queue(pool: &Pool, steps: &mut Steps) {
             .fact("waiting_max", queue.waiting_max)
             .fact("waiting_per_tenant_max", queue.waiting_per_tenant_max)
             .fact("waiting_per_client_max", client)
+            .fact("waiting_per_client_max_in_all", client_in_all)
             .fact("bytes_max", queue.bytes_max)
             .fact("bytes_per_tenant_max", queue.bytes_per_tenant_max),
     );

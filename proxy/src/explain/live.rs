@@ -76,7 +76,7 @@ impl Api {
             (None, Some(admin)) => reachable(admin.address).to_string(),
             (None, None) => {
                 return Err(
-                    "the config has no `admin`; name one with --live http://ADDRESS:PORT"
+                    "the config has no `admin`; name one with --live=http://ADDRESS:PORT"
                         .to_owned(),
                 );
             }

@@ -37,7 +37,7 @@ services:
 {more}
 pools:
   shared: {{ endpoints: [\"10.0.0.1:80\", \"10.0.0.2:80\"], concurrency: 20, queue: {{ fair_by: square_root }} }}
-  own: {{ endpoints: [\"10.0.0.3:80\"], queue: {{ waiting_max: 0 }} }}
+  own: {{ endpoints: [\"10.0.0.3:80\"], queue: {{ waiting_max: 1 }} }}
 "
     )
 }
@@ -171,7 +171,7 @@ fn a_tenant_with_its_own_pool_is_told_from_those_that_share() {
         (&pool["facts"]["name"], &pool["facts"]["own"]),
         (&"own".into(), &true.into())
     );
-    assert_eq!(step(&frankfurt, "queue")["decision"], "does not wait");
+    assert_eq!(step(&frankfurt, "queue")["facts"]["waiting_max"], 1);
     assert_eq!(frankfurt["verdict"]["pool"], "own");
     let berlin = get("http://berlin.w.example/");
     let pool = step(&berlin, "pool");

@@ -4,11 +4,12 @@
 use std::{sync::Arc, task::Waker};
 
 use schleuse_core::{
-    EndpointId, Leave, Outcome, Refusal, Refused, Slot, Stream, Ticket, Timestamp, Waiting,
+    Arrival, EndpointId, Leave, Outcome, Refusal, Refused, Slot, Stream, Ticket, Timestamp, Waiting,
 };
 
 use super::{
-    pool::{Guarded, Pool},
+    pool::{Guarded, Pool, Requeued},
+    tenant::Tenant,
     waiters::Granted,
 };
 use crate::{clock, upstream::limit::EndpointConnections};
@@ -128,6 +129,25 @@ impl<'p> HeldSlot<'p> {
     /// The session's own endpoint could not take it.
     pub fn affinity_lost(&self) -> bool {
         self.slot.as_ref().is_some_and(|slot| slot.affinity_lost)
+    }
+
+    /// Whose endpoints they are.
+    pub fn pool(&self) -> &'p Pool {
+        self.pool
+    }
+
+    /// How long its request may wait for another one.
+    pub fn until(&self) -> Timestamp {
+        let slot = self.slot.as_ref();
+        slot.map_or_else(clock::recent, |slot| slot.until)
+    }
+
+    /// The endpoint took no connection: another one's seat, or the request's place back. `session` as when it arrived.
+    pub fn requeue(mut self, arrival: Arrival<'_, Tenant>, session: Option<u64>) -> Requeued<'p> {
+        match self.slot.take() {
+            Some(slot) => self.pool.requeue(slot, arrival, session),
+            None => Requeued::Stands,
+        }
     }
 
     /// Gives the seat back with what became of the request.

@@ -87,6 +87,17 @@ pub enum Arrived<'p> {
     Refuse(Refused),
 }
 
+/// What becomes of a request whose endpoint took no connection.
+#[derive(Debug)]
+pub enum Requeued<'p> {
+    /// Another endpoint has a free seat.
+    Go(HeldSlot<'p>),
+    /// Its turn will come again.
+    Wait(Place<'p>),
+    /// It is no use to wait.
+    Stands,
+}
+
 impl Pool {
     /// Without endpoints yet.
     pub(super) fn new(config: Arc<PoolConfig>, shared: &Shared, workers: usize) -> Arc<Self> {
@@ -159,20 +170,21 @@ impl Pool {
         });
     }
 
-    /// Those who wait go by these terms from now on; who has none keeps the old ones.
+    /// Flows with somebody waiting or in flight go by these terms from now on; who has none keeps the old ones.
     pub fn set_terms(&self, terms: impl Fn(FlowKey) -> Option<Terms<Tenant>>) {
-        let waiting: Vec<FlowKey> = {
+        let active: Vec<FlowKey> = {
             let guarded = self.guarded.lock();
-            let flows = guarded.state.flows().filter(|(_, flow)| flow.waiting > 0);
-            flows.map(|(key, _)| key).collect()
+            let flows = guarded.state.flows();
+            let active = flows.filter(|(_, flow)| flow.waiting > 0 || flow.in_flight > 0);
+            active.map(|(key, _)| key).collect()
         };
-        if waiting.is_empty() {
+        if active.is_empty() {
             return;
         }
         let now = clock::now();
         self.event(now, |guarded| {
             let Guarded { state, config, .. } = guarded;
-            for flow in waiting {
+            for flow in active {
                 if let Some(terms) = terms(flow) {
                     state.set_terms(&config.policy, flow, terms, now);
                 }
@@ -244,6 +256,31 @@ impl Pool {
             let Guarded { state, config, .. } = guarded;
             let slot = state.retry(&config.policy, now, &retry)?;
             self.hold(guarded, slot, now)
+        })
+    }
+
+    /// See [`HeldSlot::requeue`].
+    pub(super) fn requeue(
+        &self,
+        slot: Slot,
+        mut arrival: Arrival<'_, Tenant>,
+        session: Option<u64>,
+    ) -> Requeued<'_> {
+        let now = clock::now();
+        arrival.draw = reference::draw();
+        self.event(now, |guarded| {
+            arrival.preferred = session.map(|tag| guarded.state.session_endpoint(tag));
+            let Guarded { state, config, .. } = guarded;
+            match state.requeue(&config.policy, slot, &arrival, now) {
+                schleuse_core::Requeued::Go(slot) => {
+                    let held = self.hold(guarded, slot, now);
+                    held.map_or(Requeued::Stands, Requeued::Go)
+                }
+                schleuse_core::Requeued::Wait(waiting) => {
+                    Requeued::Wait(self.place(guarded, &waiting))
+                }
+                schleuse_core::Requeued::Stands => Requeued::Stands,
+            }
         })
     }
 

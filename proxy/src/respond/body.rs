@@ -1,8 +1,11 @@
 //! What stands in an answer of our own: a page for people, problem+json (RFC 9457) for programs. Put together from pieces
 //! in one allocation of the right size.
 
+use std::time::Duration;
+
 use schleuse_core::{Refusal, refusal::Language};
 
+use super::when::try_again;
 use crate::{log::push_string, reference::Reference};
 
 /// Media type RFC 9457 §3.
@@ -24,7 +27,17 @@ pub(super) fn problem(refusal: Refusal, reference: &Reference) -> Vec<u8> {
 
 /// The page fits the first congestion window (14 kB), needs nothing from elsewhere, reflows at 320 px and says its state
 /// in the title and its language in `lang` (WCAG 2.1: 1.4.10, 2.4.2, 3.1.1).
-pub(super) fn page(refusal: Refusal, language: Language, reference: &Reference) -> Vec<u8> {
+///
+/// `after`: when to come back, if that is known.
+pub(super) fn page(
+    refusal: Refusal,
+    after: Option<Duration>,
+    language: Language,
+    reference: &Reference,
+) -> Vec<u8> {
+    let again = after.map_or_else(String::new, |after| {
+        format!(" {}", try_again(language, after))
+    });
     let words = refusal.citizen_text().words(language);
     let ask = match language {
         Language::German => {
@@ -45,6 +58,7 @@ pub(super) fn page(refusal: Refusal, language: Language, reference: &Reference) 
         words.title,
         "</h1>\n<p>",
         words.sentence,
+        &again,
         "</p>\n<p>",
         ask,
         "<br><code>",
@@ -63,8 +77,8 @@ mod tests {
         let reference = Reference::new();
         let refusal = Refusal::ClientRate;
         for body in [
-            page(refusal, Language::German, &reference),
-            page(refusal, Language::English, &reference),
+            page(refusal, None, Language::German, &reference),
+            page(refusal, None, Language::English, &reference),
             problem(refusal, &reference),
         ] {
             let body = String::from_utf8(body).unwrap();
@@ -87,8 +101,33 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_what_passes_by_itself_says_when_and_nothing_else_of_time() {
+        let after = Some(Duration::from_secs(7_000));
+        for refusal in [
+            Refusal::ClientRate,
+            Refusal::TenantRate,
+            Refusal::WaitTooLong,
+            Refusal::Starting,
+            Refusal::StartFailed,
+            Refusal::NoEndpoint,
+        ] {
+            for (language, when) in [
+                (Language::German, "in etwa 2 Stunden noch einmal."),
+                (Language::English, "in about 2 hours."),
+            ] {
+                let body = page(refusal, after, language, &Reference::new());
+                let body = String::from_utf8(body).unwrap();
+                assert!(body.contains(when), "{body}");
+                for other in ["a moment", "einen Moment", "minute", "Minute"] {
+                    assert!(!body.contains(other), "{refusal}: {other}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_page_says_its_language() {
-        let text = |language| page(Refusal::WaitTooLong, language, &Reference::new());
+        let text = |language| page(Refusal::WaitTooLong, None, language, &Reference::new());
         assert!(text(Language::German).starts_with(b"<!doctype html>\n<html lang=\"de\">"));
         assert!(text(Language::English).starts_with(b"<!doctype html>\n<html lang=\"en\">"));
     }

@@ -60,6 +60,7 @@ fn occupy<'l>(live: &'l Live, tenants: &[TenantId]) -> Vec<Arrived<'l>> {
 fn arrival(flow: FlowKey) -> Arrival<'static, Tenant> {
     Arrival {
         flow,
+        generation: 0,
         inhabitants: 1,
         class: Class::New,
         // Each tenant's own people: one network would hold no more than its share of the pool.

@@ -20,6 +20,7 @@ fn arrive(pool: &Pool) -> Arrived<'_> {
             service: 1,
             tenant: TenantId::new(key),
         },
+        generation: 0,
         inhabitants: 1,
         class: Class::New,
         client: 1,

@@ -85,6 +85,7 @@ impl World<'_> {
         }
         let arrival = Arrival {
             flow: route.flow,
+            generation: 0,
             inhabitants: route.inhabitants,
             class: Class::New,
             client: present.network.key,

@@ -6,7 +6,7 @@ use super::{Admission, Arrival, Grant, PoolPolicy, PoolState, Refused, Retry, Sl
 use crate::{
     EndpointId, Refusal, Timestamp,
     balance::Draws,
-    queue::{Next, RunId, outlook::Outlook, ticket::Waiter},
+    queue::{Next, RunId, flow::FlowTerms, outlook::Outlook, ticket::Waiter},
     rate::{Quota, SharedRate},
 };
 
@@ -38,19 +38,27 @@ impl<R: SharedRate> PoolState<R> {
     ) -> Admission {
         self.totals.arrivals += 1;
         self.budget.arrived(now);
-        let in_flight_max = super::share_of(policy, arrival.in_flight_max);
         let flow = self
             .queue
-            .arrived(arrival.flow, arrival.inhabitants, in_flight_max, now);
+            .arrived(arrival.flow, flow_terms(policy, arrival), now);
+        // Asking with an older quota would reckon its tokens anew; it waits behind those whom the newer one holds.
+        let held_by_newer = self.queue.waits_by_newer(flow, arrival.generation);
         let rate = arrival
             .rate
+            .filter(|_| !held_by_newer)
             .map(|(quota, rate)| (quota.share(policy.share), rate));
         match self.seat_at_once(policy, now, flow, arrival, rate) {
             Ok(position) => {
                 self.demand.arrived();
                 let seats = self.endpoints.seats(policy, now);
                 let run = self.queue.admit(flow, arrival.cost.max(1), seats, now);
-                match self.take_seat(position, run, arrival.preferred, true, now) {
+                let bearer = Bearer {
+                    preferred: arrival.preferred,
+                    counts_loss: true,
+                    until: now + policy.queue.wait_max,
+                    sequence: self.queue.next_sequence(),
+                };
+                match self.take_seat(position, run, bearer, now) {
                     Some(slot) => Admission::Go(slot),
                     None => Admission::Refuse(self.refuse(Refusal::NoEndpoint, None)),
                 }
@@ -89,8 +97,34 @@ impl<R: SharedRate> PoolState<R> {
         let run = self.queue.admit(flow, retry.cost.max(1), seats, now);
         // A request whose earlier attempts left its session's endpoint is counted as lost already.
         let first_loss = retry.tried.iter().all(|id| Some(*id) == retry.preferred);
-        let slot = self.take_seat(position, run, retry.preferred, first_loss, now);
+        let bearer = Bearer {
+            preferred: retry.preferred,
+            counts_loss: first_loss,
+            until: retry.until,
+            sequence: self.queue.next_sequence(),
+        };
+        let slot = self.take_seat(position, run, bearer, now);
         slot.ok_or(Refusal::NoEndpoint)
+    }
+}
+
+/// Whose request takes a seat.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bearer {
+    pub(super) preferred: Option<EndpointId>,
+    /// A loss of its session's endpoint was not counted before.
+    pub(super) counts_loss: bool,
+    /// How long it may wait.
+    pub(super) until: Timestamp,
+    pub(super) sequence: u64,
+}
+
+/// What the arrival's config says of its flow.
+pub(super) fn flow_terms<R>(policy: &PoolPolicy, arrival: &Arrival<'_, R>) -> FlowTerms {
+    FlowTerms {
+        generation: arrival.generation,
+        inhabitants: arrival.inhabitants,
+        in_flight_max: super::share_of(policy, arrival.in_flight_max),
     }
 }
 
@@ -177,17 +211,21 @@ impl<R: SharedRate> PoolState<R> {
             preferred: arrival.preferred,
             until,
             sequence: self.queue.next_sequence(),
+            readmitted: false,
+            affinity_lost: false,
             linked: true,
             counted,
         };
         let rate = rate.map(|(quota, rate)| (quota, rate.clone()));
-        let Some(ticket) = self.queue.enqueue(waiter, rate, now) else {
+        let Some(ticket) = self.queue.enqueue(waiter, arrival.generation, rate, now) else {
             return Admission::Refuse(self.refuse(Refusal::QueueFull, None));
         };
         self.totals.queued += 1;
         if counted {
             self.demand.arrived();
         }
+        // Held by its own limit alone, with a session at an endpoint that drains: the next one will need another.
+        self.want_if_waited_for(policy, now);
         Admission::Wait(Waiting {
             ticket,
             until,
@@ -197,7 +235,7 @@ impl<R: SharedRate> PoolState<R> {
 
     /// What an arrival has to expect. As many replicas are started as those who wait need: where somebody starts them, the
     /// wait is no longer than for those to come.
-    fn outlook(
+    pub(super) fn outlook(
         &mut self,
         policy: &PoolPolicy,
         now: Timestamp,
@@ -311,7 +349,7 @@ impl<R: SharedRate> PoolState<R> {
                 Some((self.queue.next_of_session(id, now)?, position))
             })?;
             drop(draining);
-            if self.queue.take_token(next.flow, now) {
+            if self.queue.take_token(next, now) {
                 return self.grant(policy, next, position, now);
             }
         }
@@ -330,18 +368,24 @@ impl<R: SharedRate> PoolState<R> {
         if !waiter.counted {
             self.demand.arrived();
         }
-        let slot = self.take_seat(position, run, waiter.preferred, true, now)?;
+        let bearer = Bearer {
+            preferred: waiter.preferred,
+            counts_loss: !waiter.affinity_lost,
+            until: waiter.until,
+            sequence: waiter.sequence,
+        };
+        let slot = self.take_seat(position, run, bearer, now)?;
         Some(Grant { ticket, slot })
     }
 
-    fn take_seat(
+    pub(super) fn take_seat(
         &mut self,
         position: usize,
         run: RunId,
-        preferred: Option<EndpointId>,
-        first_loss: bool,
+        bearer: Bearer,
         now: Timestamp,
     ) -> Option<Slot> {
+        let preferred = bearer.preferred;
         let endpoint = self.endpoints.take_seat(position)?;
         self.demand.seat_taken(now);
         let slot = Slot {
@@ -349,10 +393,12 @@ impl<R: SharedRate> PoolState<R> {
             address: endpoint.address,
             started: now,
             affinity_lost: preferred.is_some_and(|preferred| preferred != endpoint.id),
+            until: bearer.until,
+            sequence: bearer.sequence,
             run,
         };
         self.totals.admitted += 1;
-        if slot.affinity_lost && first_loss {
+        if slot.affinity_lost && bearer.counts_loss {
             self.totals.affinity_lost += 1;
             if let Some(session) = preferred {
                 self.endpoints.count_affinity_lost(session);

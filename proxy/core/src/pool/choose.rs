@@ -14,7 +14,7 @@ const SAMPLES_MAX: usize = 8;
 enum Candidates {
     /// Ready, healthy and not ejected.
     Usable,
-    /// Nobody is usable: whoever the operator did not take out, and has answered once.
+    /// Nobody is usable: whoever the operator did not take out, has answered once, and did not refuse just now.
     NotTakenOut,
 }
 
@@ -22,7 +22,7 @@ impl Candidates {
     fn include(self, endpoint: &Endpoint, now: Timestamp) -> bool {
         match self {
             Self::Usable => endpoint.usable(now),
-            Self::NotTakenOut => endpoint.serves(),
+            Self::NotTakenOut => endpoint.serves() && !endpoint.paused(now),
         }
     }
 }
@@ -59,7 +59,10 @@ impl Endpoints {
         let endpoint = self.listed.get(position)?;
         let serves = match endpoint.mode {
             Mode::Ready | Mode::Drain if endpoint.sound(now) => true,
-            Mode::Ready => endpoint.serves() && !self.listed.iter().any(|other| other.usable(now)),
+            Mode::Ready => {
+                Candidates::NotTakenOut.include(endpoint, now)
+                    && !self.listed.iter().any(|other| other.usable(now))
+            }
             Mode::Drain | Mode::Maintenance => false,
         };
         (serves && endpoint.has_free_seat(policy, now)).then_some(position)
@@ -106,7 +109,11 @@ impl Endpoints {
         }
         self.scan(&arrival, Candidates::Usable, &mut draws)
             .or_else(|| self.scan(&arrival, Candidates::NotTakenOut, &mut draws))
-            .unwrap_or(Err(Refusal::NoEndpoint))
+            .unwrap_or(Err(if self.absent() {
+                Refusal::NoEndpoint
+            } else {
+                Refusal::PoolFull // until the pause of one is over
+            }))
     }
 
     /// Draws endpoints until two different ones could take the request; none: out of luck.

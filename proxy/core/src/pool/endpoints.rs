@@ -8,6 +8,7 @@ use std::{collections::HashSet, net::SocketAddr, time::Duration};
 use super::policy::PoolPolicy;
 use crate::{
     Timestamp,
+    connect_pause::ConnectPause,
     ejection::{Ejection, EjectionPolicy},
     endpoint::{Endpoint, EndpointId, EndpointView, Mode},
     fraction::Fraction,
@@ -138,6 +139,12 @@ impl Endpoints {
             .ok()
     }
 
+    /// Whether it is this endpoint that stands there.
+    pub(super) fn is_at(&self, position: usize, id: EndpointId) -> bool {
+        let endpoint = self.listed.get(position);
+        endpoint.is_some_and(|endpoint| endpoint.id == id)
+    }
+
     /// The endpoint of this name, in the list or leaving it.
     fn find_mut(&mut self, id: EndpointId) -> Option<&mut Endpoint> {
         match self.position(id) {
@@ -157,6 +164,7 @@ impl Endpoints {
         &mut self,
         policy: &PoolPolicy,
         id: EndpointId,
+        began: Timestamp,
         outcome: Outcome,
         now: Timestamp,
     ) {
@@ -164,14 +172,37 @@ impl Endpoints {
         let Some(endpoint) = self.find_mut(id) else {
             return;
         };
-        let failed = endpoint.depart(policy, outcome, now);
-        if policy.activation.is_some() && outcome == Outcome::Failed(Failure::Connect) {
-            return self.await_answer(id);
+        let failed = endpoint.depart(policy, began, outcome, now);
+        if outcome == Outcome::Failed(Failure::Connect) {
+            if policy.activation.is_some() {
+                return self.await_answer(id);
+            }
+            self.pause(policy, id, now);
         }
         match self.position(id) {
             Some(position) if failed => self.eject(&policy.ejection, position, now),
             Some(_) => {}
             None => self.forget_left(),
+        }
+    }
+
+    /// Whether it is no use to wait for a connection: all who serve have refused for longer than anybody may wait.
+    pub(super) fn hopeless(&self, policy: &PoolPolicy, now: Timestamp) -> bool {
+        let mut serving = self.listed.iter().filter(|each| each.serves()).peekable();
+        let wait_max = policy.queue.wait_max;
+        serving.peek().is_some() && serving.all(|each| each.pause.outlasts(wait_max, now))
+    }
+
+    /// Offers nothing to an endpoint that took no connection, if there are those who can wait and a hope that they do not
+    /// wait in vain.
+    fn pause(&mut self, policy: &PoolPolicy, id: EndpointId, now: Timestamp) {
+        if !policy.queue.waits() || self.hopeless(policy, now) {
+            return;
+        }
+        let position = self.position(id);
+        if let Some(endpoint) = position.and_then(|position| self.listed.get_mut(position)) {
+            endpoint.pause.begin(now);
+            self.changed();
         }
     }
 
@@ -209,7 +240,10 @@ impl Endpoints {
         let change = endpoint.health.probed(policy.health, ok)?;
         endpoint.since = now;
         match change {
-            HealthChange::Healthy => self.start_ramp(position, now),
+            HealthChange::Healthy => {
+                endpoint.pause = ConnectPause::default();
+                self.start_ramp(position, now);
+            }
             HealthChange::Unhealthy if policy.activation.is_some() => self.await_answer(id),
             HealthChange::Unhealthy => {}
         }
@@ -227,6 +261,7 @@ impl Endpoints {
             return false;
         };
         endpoint.starting = false;
+        endpoint.pause = ConnectPause::default();
         endpoint.health = Health::default();
         endpoint.since = now;
         if cold {
@@ -276,6 +311,7 @@ impl Endpoints {
         let (id, idle) = (endpoint.id, endpoint.in_flight == 0);
         if mode == Mode::Ready {
             endpoint.ejection = Ejection::default();
+            endpoint.pause = ConnectPause::default();
             endpoint.ramp_since = None;
             if idle && let Some(position) = self.position(id) {
                 self.start_ramp(position, now);

@@ -17,6 +17,8 @@ use crate::{
 pub struct Arrival<'a, R> {
     /// Whose it is.
     pub flow: FlowKey,
+    /// Of the config that weight and limits come from. A flow that has those of a later one keeps them.
+    pub generation: u64,
     /// What the flow's weight is made of by [`FairBy`](crate::FairBy): inhabitants of the place, or what the operator
     /// wrote instead. 0 counts as 1.
     pub inhabitants: u64,
@@ -41,6 +43,8 @@ pub struct Arrival<'a, R> {
 /// What the waiting requests of a flow go by, of the fields of an [`Arrival`] those that a config decides.
 #[derive(Clone, Debug)]
 pub struct Terms<R> {
+    /// See [`Arrival::generation`].
+    pub generation: u64,
     /// See [`Arrival::inhabitants`].
     pub inhabitants: u64,
     /// See [`Arrival::in_flight_max`].
@@ -62,8 +66,22 @@ pub struct Retry<'a> {
     pub tried: &'a [EndpointId],
     /// Its session's endpoint; one that was tried already has lost it.
     pub preferred: Option<EndpointId>,
+    /// See [`Slot::until`].
+    pub until: Timestamp,
     /// Any evenly distributed number.
     pub draw: u64,
+}
+
+/// What becomes of a request whose endpoint took no connection.
+#[derive(Debug)]
+#[must_use = "a slot holds a seat until it departs, a ticket a place until it ends"]
+pub enum Requeued {
+    /// Another endpoint has a free seat.
+    Go(Slot),
+    /// It waits again, before all others of its flow.
+    Wait(Waiting),
+    /// Waiting is no use: the failure is the answer.
+    Stands,
 }
 
 /// The answer to an arrival.
@@ -134,6 +152,10 @@ pub struct Slot {
     pub started: Timestamp,
     /// The request named a session's endpoint and got another one.
     pub affinity_lost: bool,
+    /// How long it may wait for another seat, should nobody take a connection.
+    pub until: Timestamp,
+    /// Its place in order of arrival.
+    pub(crate) sequence: u64,
     /// Its charge.
     pub(crate) run: RunId,
 }
@@ -187,6 +209,8 @@ pub struct PoolTotals {
     pub departed: u64,
     /// Tickets given out.
     pub queued: u64,
+    /// Those of them that were given to requests whose endpoint took no connection.
+    pub requeued: u64,
     /// Tickets that ended with a seat; they are among the admitted.
     pub granted: u64,
     /// Tickets whose client left.

@@ -27,7 +27,8 @@ impl<R: SharedRate> PoolState<R> {
     /// has ended.
     pub fn turn_away(&mut self, policy: &PoolPolicy, now: Timestamp) -> Option<(Ticket, Refused)> {
         let mut place = self.sweep.take()?;
-        let activation = policy.activation.as_ref()?;
+        // Another endpoint may serve by now: then nobody's wait is in vain.
+        let activation = self.cold(policy)?;
         let ready_in = self.activation.ready_in(activation, now);
         while place < self.queue.places() {
             let hopeless = self.queue.ends_before(place, now + ready_in);
@@ -196,7 +197,7 @@ impl<R: SharedRate> PoolState<R> {
         }
     }
 
-    fn want_if_waited_for(&mut self, policy: &PoolPolicy, now: Timestamp) {
+    pub(super) fn want_if_waited_for(&mut self, policy: &PoolPolicy, now: Timestamp) {
         if self.queue.is_empty() {
             return;
         }

@@ -6,7 +6,6 @@ use super::{
     FairQueue,
     flow::Standing,
     key,
-    policy::FairBy,
     running::{Run, RunId},
     service_time::ServiceTime,
     virtual_time::{Virtual, Weight},
@@ -75,31 +74,6 @@ impl<R: SharedRate> FairQueue<R> {
             run.charged = used;
         }
         self.flows.forget(FORGET_PER_TICK, self.virtual_time);
-    }
-
-    /// Takes over what fairness follows; debts keep their worth in seat-seconds.
-    pub(crate) fn set_fair_by(&mut self, fair_by: FairBy, now: Timestamp) {
-        if self.fair_by == fair_by {
-            return;
-        }
-        self.fair_by = fair_by;
-        for run in self.running.iter_mut() {
-            if let Some(flow) = self.flows.get(run.flow) {
-                let (old, new) = (flow.weight, fair_by.weight(flow.inhabitants));
-                run.charged = run.charged.rescaled(old, new);
-                run.price = run.price.rescaled(old, new);
-            }
-        }
-        let virtual_time = self.virtual_time;
-        for index in self.flows.indices() {
-            self.change(index, |flow| {
-                let (old, new) = (flow.weight, fair_by.weight(flow.inhabitants));
-                let debt = flow.finish.since(virtual_time).rescaled(old, new);
-                flow.finish = flow.finish.min(virtual_time) + debt;
-                flow.weight = new;
-            });
-            self.settle(index, now);
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     queue::{
         policy::FairBy,
         service_time::ServiceTime,
-        ticket::{Class, List, Tickets},
+        ticket::{Class, List, Tickets, Waiter},
         virtual_time::{Virtual, Weight},
     },
     rate::{Quota, SharedRate},
@@ -18,6 +18,15 @@ pub struct FlowKey {
     pub service: u32,
     /// The office.
     pub tenant: TenantId,
+}
+
+/// What a config says about a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlowTerms {
+    /// The config's number: those of an older one change nothing.
+    pub(crate) generation: u64,
+    pub(crate) inhabitants: u64,
+    pub(crate) in_flight_max: u32,
 }
 
 /// Dispatches to people in a session in a row, while new ones wait: one in eight is theirs.
@@ -41,20 +50,23 @@ pub(crate) enum Standing {
 #[derive(Clone, Debug)]
 pub(crate) struct Flow<R> {
     pub(crate) key: FlowKey,
-    pub(crate) inhabitants: u64,
+    pub(crate) terms: FlowTerms,
     pub(crate) weight: Weight,
     /// F: how much service it had per weight.
     pub(crate) finish: Virtual,
     pub(crate) standing: Standing,
-    pub(crate) signed: List,
-    pub(crate) new: List,
+    /// Those who had a seat already.
+    again: List,
+    signed: List,
+    new: List,
     signed_in_a_row: u8,
     pub(crate) waiting: u32,
+    /// Of those who wait, those who had a seat already.
+    pub(crate) readmitted: u32,
     pub(crate) bytes: u64,
     /// Seat-microseconds that those who wait are expected to need.
     pub(crate) work: u64,
     pub(crate) in_flight: u32,
-    pub(crate) in_flight_max: u32,
     /// While somebody waits: what their dispatch is to be charged to.
     pub(crate) rate: Option<(Quota, R)>,
     pub(crate) service_time: ServiceTime,
@@ -64,21 +76,39 @@ impl<R: SharedRate> Flow<R> {
     pub(crate) fn new(key: FlowKey) -> Self {
         Self {
             key,
-            inhabitants: 0,
+            terms: FlowTerms {
+                generation: 0,
+                inhabitants: 0,
+                in_flight_max: u32::MAX,
+            },
             weight: Weight::from_thousandths(0),
             finish: Virtual::ZERO,
             standing: Standing::Idle,
+            again: List::default(),
             signed: List::default(),
             new: List::default(),
             signed_in_a_row: 0,
             waiting: 0,
+            readmitted: 0,
             bytes: 0,
             work: 0,
             in_flight: 0,
-            in_flight_max: u32::MAX,
             rate: None,
             service_time: ServiceTime::default(),
         }
+    }
+
+    /// Weighs `weight` from now on; what it owes beyond V keeps its worth in seat-seconds.
+    pub(crate) fn reweigh(&mut self, weight: Weight, virtual_time: Virtual) {
+        if weight == self.weight {
+            return;
+        }
+        let debt = self
+            .finish
+            .since(virtual_time)
+            .rescaled(self.weight, weight);
+        self.finish = self.finish.min(virtual_time) + debt;
+        self.weight = weight;
     }
 
     pub(crate) fn active(&self) -> bool {
@@ -90,13 +120,21 @@ impl<R: SharedRate> Flow<R> {
         if self.waiting == 0 {
             return Standing::Idle;
         }
-        if self.in_flight >= self.in_flight_max {
+        if !self.within_limit() {
             return Standing::Limited;
+        }
+        if self.readmitted > 0 {
+            return Standing::Ready;
         }
         match self.rate_allows(now, 0) {
             Some(at) if at > now => Standing::Rated(at),
             _ => Standing::Ready,
         }
+    }
+
+    /// Whether it has fewer in flight than it may.
+    pub(crate) fn within_limit(&self) -> bool {
+        self.in_flight < self.terms.in_flight_max
     }
 
     /// When its rate lets one through that has `ahead` others before it; none: it has no rate.
@@ -107,6 +145,9 @@ impl<R: SharedRate> Flow<R> {
 
     /// The ticket that goes next.
     pub(crate) fn next(&self, fair_by: FairBy, tickets: &Tickets) -> Option<u32> {
+        if let Some(again) = self.again.first() {
+            return Some(again);
+        }
         let (Some(signed), Some(new)) = (self.signed.first(), self.new.first()) else {
             return self.signed.first().or(self.new.first());
         };
@@ -118,16 +159,21 @@ impl<R: SharedRate> Flow<R> {
         Some(if new_first { new } else { signed })
     }
 
-    /// One of this class goes.
-    pub(crate) fn count_class(&mut self, class: Class) {
-        self.signed_in_a_row = match class {
+    /// This one goes.
+    pub(crate) fn count_class(&mut self, waiter: &Waiter) {
+        if waiter.readmitted {
+            return; // it was counted when it went first
+        }
+        self.signed_in_a_row = match waiter.class {
             Class::Signed if self.new.first().is_some() => self.signed_in_a_row.saturating_add(1),
             Class::Signed | Class::New => 0,
         };
     }
 
-    pub(crate) fn list_mut(&mut self, class: Class) -> &mut List {
-        match class {
+    /// The list in which this one stands.
+    pub(crate) fn list_mut(&mut self, waiter: &Waiter) -> &mut List {
+        match waiter.class {
+            _ if waiter.readmitted => &mut self.again,
             Class::Signed => &mut self.signed,
             Class::New => &mut self.new,
         }

@@ -54,11 +54,12 @@ impl<R: SharedRate> FairQueue<R> {
         };
         let ahead = u64::from(flow.waiting);
         let rate = rate.map_or(Duration::ZERO, |(quota, rate)| {
-            rate.earliest(&quota, now, ahead) - now
+            rate.earliest(&quota, now, ahead - u64::from(flow.readmitted)) - now
         });
-        let over =
-            (u64::from(flow.in_flight) + ahead + 1).saturating_sub(u64::from(flow.in_flight_max));
-        let own_limit = u128::from(over) * u128::from(each) / u128::from(flow.in_flight_max.max(1));
+        let over = (u64::from(flow.in_flight) + ahead + 1)
+            .saturating_sub(u64::from(flow.terms.in_flight_max));
+        let own_limit =
+            u128::from(over) * u128::from(each) / u128::from(flow.terms.in_flight_max.max(1));
         let turn = if full || self.load.ready > 0 {
             self.turn(
                 flow.weight.thousandths().max(self.load.weight_floor()),

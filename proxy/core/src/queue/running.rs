@@ -1,6 +1,6 @@
 //! Those in flight, as the queue sees them: what was charged for each, to be corrected while it runs and at its end.
 
-use super::virtual_time::{Price, Span};
+use super::virtual_time::{Price, Span, Weight};
 use crate::Timestamp;
 
 /// One request in flight.
@@ -20,6 +20,12 @@ impl Run {
     pub(crate) fn used(&self, now: Timestamp) -> Span {
         let micros = u64::try_from((now - self.started).as_micros()).unwrap_or(u64::MAX);
         self.price.of(micros.saturating_mul(u64::from(self.cost)))
+    }
+
+    /// Its flow's weight went from `old` to `new`.
+    pub(crate) fn reweigh(&mut self, old: Weight, new: Weight) {
+        self.charged = self.charged.rescaled(old, new);
+        self.price = self.price.rescaled(old, new);
     }
 }
 

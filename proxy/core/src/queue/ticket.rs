@@ -44,6 +44,11 @@ pub(crate) struct Waiter {
     pub(crate) until: Timestamp,
     /// Order of arrival in the pool.
     pub(crate) sequence: u64,
+    /// It had a seat already, of an endpoint that nobody reached: it goes before all others of its flow, and its rate let
+    /// it through then.
+    pub(crate) readmitted: bool,
+    /// It was counted as lost to its session's endpoint.
+    pub(crate) affinity_lost: bool,
     /// False: dispatch found it too late; it holds nothing but its place until it leaves.
     pub(crate) linked: bool,
     /// It counts as demand already; else a limit of its own held it when it came.
@@ -171,18 +176,33 @@ impl Tickets {
     }
 
     pub(crate) fn append(&mut self, line: Line, list: &mut List, index: u32) {
-        let previous = list.last;
-        if let Some(link) = self.link_mut(line, previous) {
-            link.next = index;
-        } else {
-            list.first = index;
+        self.insert_behind(line, list, list.last, index);
+    }
+
+    /// Puts one where it belongs in a list by order of arrival; looks from its end, where that nearly always is.
+    pub(crate) fn insert_in_order(&mut self, line: Line, list: &mut List, index: u32) {
+        let sequence = |tickets: &Self, index| tickets.waiter(index).map(|each| each.sequence);
+        let own = sequence(self, index);
+        let mut previous = list.last;
+        while sequence(self, previous) > own {
+            previous = self
+                .link(line, previous)
+                .map_or(NOBODY, |link| link.previous);
         }
-        list.last = index;
+        self.insert_behind(line, list, previous, index);
+    }
+
+    fn insert_behind(&mut self, line: Line, list: &mut List, previous: u32, index: u32) {
+        let next = match self.link_mut(line, previous) {
+            Some(before) => std::mem::replace(&mut before.next, index),
+            None => std::mem::replace(&mut list.first, index),
+        };
+        match self.link_mut(line, next) {
+            Some(after) => after.previous = index,
+            None => list.last = index,
+        }
         if let Some(link) = self.link_mut(line, index) {
-            *link = Link {
-                previous,
-                next: NOBODY,
-            };
+            *link = Link { previous, next };
         }
     }
 

@@ -1,5 +1,5 @@
 //! What a citizen reads on an error page: plain German (B1) or plain English, no technical words, and always what to do
-//! now. Refusals that a citizen cannot tell apart share their words.
+//! now, unless that is to come back: the page says when, in words, from what `Retry-After` says. Refusals that a citizen cannot tell apart share their words.
 
 use super::Refusal;
 
@@ -27,7 +27,7 @@ impl Language {
 pub struct Words {
     /// A few words, without a full stop.
     pub title: &'static str,
-    /// What happened and what to do now, whole sentences.
+    /// What happened and what to do now, whole sentences; of what passes by itself only what happened.
     pub sentence: &'static str,
 }
 
@@ -73,10 +73,8 @@ impl Refusal {
             | Self::WaitExpired
             | Self::Overloaded => &CROWDED,
             Self::ClientRate | Self::ClientWaiting => &TOO_MANY,
-            Self::ConnectFailed
-            | Self::UpstreamReset
-            | Self::UpstreamInvalid
-            | Self::StartFailed => &BROKEN,
+            Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => &BROKEN,
+            Self::StartFailed => &NOT_STARTED,
             Self::ConnectTimeout
             | Self::FirstByteTimeout
             | Self::UpstreamIdleTimeout
@@ -165,48 +163,51 @@ const MISDIRECTED: CitizenText = CitizenText {
 const BUSY: CitizenText = CitizenText {
     german: Words {
         title: "Der Dienst ist gerade nicht verfügbar",
-        sentence: "Im Moment nutzen sehr viele Menschen diesen Dienst, oder er wird gerade gewartet. Bitte versuchen Sie \
-                   es in wenigen Minuten noch einmal.",
+        sentence: "Im Moment nutzen sehr viele Menschen diesen Dienst, oder er wird gerade gewartet.",
     },
     english: Words {
         title: "The service is not available right now",
-        sentence: "Very many people are using this service at the moment, or it is being maintained. Please try again \
-                   in a few minutes.",
+        sentence: "Very many people are using this service at the moment, or it is being maintained.",
     },
 };
 const STARTING: CitizenText = CitizenText {
     german: Words {
         title: "Der Dienst wird gerade gestartet",
-        sentence: "Das dauert einen Moment. Ihre Anfrage wurde nicht bearbeitet. Bitte laden Sie die Seite in einer Minute \
-                   neu.",
+        sentence: "Ihre Anfrage wurde deshalb nicht bearbeitet.",
     },
     english: Words {
         title: "The service is starting",
-        sentence: "This takes a moment. Your request has not been processed. Please reload the page in a minute.",
+        sentence: "Your request has therefore not been processed.",
+    },
+};
+const NOT_STARTED: CitizenText = CitizenText {
+    german: Words {
+        title: "Der Dienst hat gerade eine Störung",
+        sentence: "Das liegt nicht an Ihnen. Ihre Anfrage wurde nicht bearbeitet.",
+    },
+    english: Words {
+        title: "The service is having a problem",
+        sentence: "This is not your fault. Your request has not been processed.",
     },
 };
 const CROWDED: CitizenText = CitizenText {
     german: Words {
         title: "Gerade nutzen sehr viele Menschen diesen Dienst",
-        sentence: "Wir konnten Ihre Anfrage deshalb nicht annehmen. Sie wurde nicht bearbeitet. Bitte versuchen Sie es in \
-                   wenigen Minuten noch einmal.",
+        sentence: "Wir konnten Ihre Anfrage deshalb nicht annehmen. Sie wurde nicht bearbeitet.",
     },
     english: Words {
         title: "Very many people are using this service right now",
-        sentence: "We could therefore not accept your request. It has not been processed. Please try again in a few \
-                   minutes.",
+        sentence: "We could therefore not accept your request. It has not been processed.",
     },
 };
 const TOO_MANY: CitizenText = CitizenText {
     german: Words {
         title: "Von Ihrem Internet-Anschluss kommen gerade zu viele Anfragen",
-        sentence: "Vielleicht nutzen mehrere Menschen denselben Anschluss. Ihre Anfrage wurde nicht bearbeitet. Bitte \
-                   warten Sie einen Moment und laden Sie die Seite dann neu.",
+        sentence: "Vielleicht nutzen mehrere Menschen denselben Anschluss. Ihre Anfrage wurde nicht bearbeitet.",
     },
     english: Words {
         title: "Too many requests are coming from your internet connection",
-        sentence: "Several people may be sharing the connection. Your request has not been processed. Please wait a \
-                   moment, then reload the page.",
+        sentence: "Several people may be sharing the connection. Your request has not been processed.",
     },
 };
 const BROKEN: CitizenText = CitizenText {

@@ -185,7 +185,9 @@ impl Model {
         });
         let before = self.bench.views();
         let ready = |view: &&EndpointView| view.listed && view.mode == Mode::Ready;
-        let sound = |view: &EndpointView| view.healthy && view.ejected_until.is_none();
+        let sound = |view: &EndpointView| {
+            view.healthy && view.ejected_until.is_none() && view.paused_until.is_none()
+        };
         let free = |view: &EndpointView| view.in_flight < view.seats;
         let usable = before.iter().filter(ready).any(sound);
         let could: Vec<&EndpointView> = before

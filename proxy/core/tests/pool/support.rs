@@ -94,12 +94,14 @@ impl Bench {
                 cost: 1,
                 tried,
                 preferred,
+                until: self.now,
                 draw,
             };
             return self.pool.retry(&self.policy, self.now, &retry);
         }
         let arrival = Arrival {
             flow: FLOW,
+            generation: 0,
             inhabitants: 1,
             class: Class::New,
             client: 0,

@@ -159,6 +159,7 @@ fn a_retry_does_not_take_a_tenant_beyond_what_it_may_have_in_flight() {
         cost: 1,
         tried: &tried,
         preferred: None,
+        until: bench.now,
         draw: 1,
     };
     let again = bench.pool.retry(&bench.policy, bench.now, &retry);
@@ -181,6 +182,7 @@ fn new_terms_reach_those_who_wait() {
     assert!(bench.dispatch().is_none());
     for tenant in [1, 2] {
         let terms = Terms {
+            generation: 1,
             inhabitants: 1_000,
             in_flight_max: u32::MAX,
             rate: None,
@@ -191,4 +193,24 @@ fn new_terms_reach_those_who_wait() {
     }
     assert!(bench.dispatch().is_some() && bench.dispatch().is_some());
     assert_eq!(bench.waiting(), 0);
+}
+
+#[test]
+fn a_request_of_an_older_config_does_not_bring_its_terms_back() {
+    let mut bench = Bench::new(10);
+    let mut old = rated(1_000.0, 10.0);
+    old.in_flight_max = 5;
+    let new = Ask {
+        generation: 1,
+        in_flight_max: 1,
+        ..rated(0.1, 1.0)
+    };
+    let slot = bench.go(&new);
+    bench.wait(&new);
+    bench.wait(&old);
+    assert!(bench.dispatch().is_none(), "one is in flight");
+    // Its number in flight is free again; of the rate in force nothing is left.
+    assert!(bench.next_after(slot, 10).is_none());
+    let view = bench.view(1);
+    assert!(view.rated_until.is_some() && view.waiting == 2, "{view:?}");
 }

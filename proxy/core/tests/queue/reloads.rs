@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schleuse_core::{FairBy, Mode, Refusal};
+use schleuse_core::{FairBy, Mode, Refusal, Terms};
 
 use crate::support::{Ask, Bench, address, flow, of};
 
@@ -130,6 +130,37 @@ fn when_fairness_follows_something_else_debts_keep_their_worth() {
 }
 
 #[test]
+fn when_a_weight_changes_debts_keep_their_worth_however_they_are_corrected() {
+    let worth = |changed: bool| {
+        let mut bench = Bench::new(4);
+        bench.teach(1, 1_000);
+        let slot = bench.go(&of(1));
+        if changed {
+            let terms = Terms {
+                generation: 1,
+                inhabitants: 10_000,
+                in_flight_max: u32::MAX,
+                rate: None,
+            };
+            let (policy, now) = (&bench.policy, bench.now);
+            bench.pool.set_terms(policy, flow(1), terms, now);
+        }
+        let view = bench.view(1);
+        let expected = view.ahead * view.weight;
+        // Half of what was expected is given back.
+        bench.pass(Duration::from_millis(500));
+        bench.depart(slot);
+        let view = bench.view(1);
+        [expected, view.ahead * view.weight]
+    };
+    let (as_it_was, changed) = (worth(false), worth(true));
+    for (before, after) in as_it_was.into_iter().zip(changed) {
+        assert!(before > 0.4, "{before}");
+        assert!((before - after).abs() < 1e-6, "{before} {after}");
+    }
+}
+
+#[test]
 fn a_tenant_that_is_idle_and_owes_nothing_is_forgotten() {
     let mut bench = Bench::new(1);
     bench.teach(1, 10);
@@ -139,4 +170,101 @@ fn a_tenant_that_is_idle_and_owes_nothing_is_forgotten() {
         bench.teach(2, 10);
     }
     assert_eq!(bench.pool.flow(flow(1)), None);
+}
+
+#[test]
+fn a_request_of_an_older_config_does_not_bring_its_limit_back_for_all_others() {
+    let old = Ask {
+        generation: 1,
+        ..of(0)
+    };
+    let new = Ask {
+        generation: 2,
+        in_flight_max: 1,
+        ..of(0)
+    };
+    let mut bench = Bench::new(5);
+    let slot = bench.go(&new);
+    let waiting: Vec<_> = (0..3).map(|_| bench.wait(&new)).collect();
+    let late = bench.wait(&old);
+    assert!(bench.dispatch().is_none(), "more in flight than one");
+    let grant = bench.next_after(slot, 1).unwrap();
+    assert_eq!(grant.ticket, waiting[0].ticket);
+    assert!(bench.dispatch().is_none());
+    assert!(bench.leave(late, schleuse_core::Leave::Gone).is_none());
+}
+
+#[test]
+fn a_request_of_an_older_config_does_not_bring_its_rate_back_for_all_others() {
+    let new = Ask {
+        generation: 2,
+        ..of(0)
+    };
+    let old = Ask {
+        generation: 1,
+        quota: Some(schleuse_core::Quota::new(0.1, 1.0)),
+        ..of(0)
+    };
+    let mut bench = Bench::new(1);
+    let slot = bench.go(&new);
+    let (first, _old) = (bench.wait(&new), bench.wait(&old));
+    let last = bench.wait(&new);
+    let grant = bench.next_after(slot, 1).unwrap();
+    assert_eq!(grant.ticket, first.ticket);
+    let grant = bench.next_after(grant.slot, 1).unwrap();
+    let grant = bench.next_after(grant.slot, 1).unwrap();
+    assert_eq!(grant.ticket, last.ticket);
+}
+
+#[test]
+fn a_debt_keeps_its_worth_in_seat_seconds_when_a_reload_changes_the_weight() {
+    let debt = |bench: &Bench| {
+        let view = bench.view(0);
+        view.ahead * view.weight
+    };
+    let ways: [fn(&mut Bench); 2] = [
+        |bench| {
+            let heavier = Ask {
+                inhabitants: 50_000,
+                ..of(0)
+            };
+            bench.wait(&heavier);
+        },
+        |bench| {
+            bench.policy.queue.fair_by = FairBy::Equal;
+            bench.set_endpoints(1);
+        },
+    ];
+    for reload in ways {
+        let mut bench = Bench::new(1);
+        bench.teach(0, 400);
+        bench.teach(1, 400);
+        let _slot = bench.go(&of(0));
+        let before = debt(&bench);
+        assert!(before > 0.3, "{before}");
+        reload(&mut bench);
+        let after = debt(&bench);
+        assert!((after / before - 1.0).abs() < 1e-3, "{before} {after}");
+    }
+}
+
+#[test]
+fn a_charge_in_flight_is_given_back_by_the_weight_that_a_reload_brought() {
+    let mut bench = Bench::new(1);
+    bench.teach(0, 400);
+    bench.teach(1, 400);
+    let slot = bench.go(&of(0));
+    let heavier = Ask {
+        inhabitants: 1_000_000,
+        ..of(0)
+    };
+    bench.wait(&heavier);
+    let charged = bench.view(0).ahead;
+    bench.pass(Duration::from_millis(400));
+    bench.depart(slot);
+    let after = bench.view(0).ahead;
+    assert!(
+        (after - charged).abs() < 1e-3 * charged,
+        "{charged} {after}"
+    );
 }

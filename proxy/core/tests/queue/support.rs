@@ -4,7 +4,8 @@ use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
 use schleuse_core::{
     Admission, Arrival, ArrivalTime, Class, EndpointId, FlowKey, FlowView, Grant, Leave, Outcome,
-    PoolPolicy, PoolState, Quota, Refused, RegionalKey, Slot, TenantId, Timestamp, Waiting,
+    PoolPolicy, PoolState, Quota, Refused, RegionalKey, Requeued, Slot, TenantId, Timestamp,
+    Waiting,
 };
 
 pub(crate) type Rate = Rc<Cell<ArrivalTime>>;
@@ -30,6 +31,7 @@ pub(crate) fn flow(number: u32) -> FlowKey {
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) tenant: u32,
+    pub(crate) generation: u64,
     pub(crate) inhabitants: u64,
     pub(crate) class: Class,
     pub(crate) client: u64,
@@ -44,6 +46,7 @@ pub(crate) struct Ask {
 pub(crate) fn of(tenant: u32) -> Ask {
     Ask {
         tenant,
+        generation: 0,
         inhabitants: 1_000,
         class: Class::New,
         client: u64::from(tenant),
@@ -95,19 +98,23 @@ impl Bench {
     pub(crate) fn arrive(&mut self, ask: &Ask) -> Admission {
         self.draw += 1;
         let rate = &self.rates[ask.tenant as usize];
-        let arrival = Arrival {
-            flow: flow(ask.tenant),
-            inhabitants: ask.inhabitants,
-            class: ask.class,
-            client: ask.client,
-            cost: ask.cost,
-            bytes: ask.bytes,
-            in_flight_max: ask.in_flight_max,
-            rate: ask.quota.map(|quota| (quota, rate)),
-            preferred: ask.preferred,
-            draw: self.draw,
-        };
+        let arrival = arrival(ask, rate, self.draw);
         self.pool.arrive(&self.policy, self.now, &arrival)
+    }
+
+    /// The request's endpoint took no connection.
+    pub(crate) fn requeue(&mut self, ask: &Ask, slot: Slot) -> Requeued {
+        self.draw += 1;
+        let rate = &self.rates[ask.tenant as usize];
+        let arrival = arrival(ask, rate, self.draw);
+        self.pool.requeue(&self.policy, slot, &arrival, self.now)
+    }
+
+    pub(crate) fn wait_again(&mut self, ask: &Ask, slot: Slot) -> Waiting {
+        match self.requeue(ask, slot) {
+            Requeued::Wait(waiting) => waiting,
+            other => panic!("{ask:?} does not wait: {other:?}"),
+        }
     }
 
     pub(crate) fn go(&mut self, ask: &Ask) -> Slot {
@@ -168,5 +175,21 @@ impl Bench {
 
     pub(crate) fn due(&self) -> Option<Timestamp> {
         self.pool.due(&self.policy, self.now)
+    }
+}
+
+fn arrival<'a>(ask: &Ask, rate: &'a Rate, draw: u64) -> Arrival<'a, Rate> {
+    Arrival {
+        flow: flow(ask.tenant),
+        inhabitants: ask.inhabitants,
+        class: ask.class,
+        client: ask.client,
+        cost: ask.cost,
+        bytes: ask.bytes,
+        in_flight_max: ask.in_flight_max,
+        generation: ask.generation,
+        rate: ask.quota.map(|quota| (quota, rate)),
+        preferred: ask.preferred,
+        draw: draw,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn sound(view: &EndpointView) -> bool {
-    !view.starting && view.healthy && view.ejected_until.is_none()
+    !view.starting && view.healthy && view.ejected_until.is_none() && view.paused_until.is_none()
 }
 
 /// Whether new requests may go there when nobody is usable.
@@ -31,7 +31,14 @@ fn cold(scene: &Scene, now: Timestamp) -> bool {
 fn seat_is_free(views: &[EndpointView]) -> bool {
     let ready: Vec<&EndpointView> = views.iter().filter(|view| serves(view)).collect();
     let usable = ready.iter().any(|view| sound(view));
-    let mut candidates = ready.iter().filter(|view| !usable || sound(view));
+    let asked = |view: &&&EndpointView| {
+        if usable {
+            sound(view)
+        } else {
+            view.paused_until.is_none()
+        }
+    };
+    let mut candidates = ready.iter().filter(asked);
     candidates.any(|view| view.in_flight < view.seats)
 }
 
@@ -39,8 +46,15 @@ fn views(scene: &Scene, now: Timestamp) -> Vec<EndpointView> {
     scene.pool.views(&scene.policy, now).collect()
 }
 
-/// Whether only a seat is missing to the tenant's next request.
-fn eligible(scene: &Scene, tenant: &Tenant, now: Timestamp) -> bool {
+/// Whether the rate of those of a tenant who wait holds the next one.
+fn rated(scene: &Scene, tenant: &Tenant, now: Timestamp) -> bool {
+    let latched = scene.latched.get(&tenant.flow);
+    let quota = latched.and_then(|latched| latched.quota);
+    quota.is_some_and(|quota| tenant.rate.with(|rate| rate.earliest(&quota, now, 0)) > now)
+}
+
+/// Whether only a seat is missing to the next request of the tenant of this number.
+fn eligible(scene: &Scene, number: usize, tenant: &Tenant, now: Timestamp) -> bool {
     let Some(latched) = scene.latched.get(&tenant.flow) else {
         return false;
     };
@@ -49,11 +63,8 @@ fn eligible(scene: &Scene, tenant: &Tenant, now: Timestamp) -> bool {
     if tenant.changed && view.is_some_and(|view| view.rated_until > Some(now)) {
         return false;
     }
-    let rated = latched.quota.is_some_and(|quota| {
-        let at = tenant.rate.with(|rate| rate.earliest(&quota, now, 0));
-        at > now
-    });
-    in_flight < latched.in_flight_max && !rated
+    let passes = scene.readmitted(number, now) || !rated(scene, tenant, now);
+    in_flight < latched.in_flight_max && passes
 }
 
 /// No seat is free while somebody waits who could have it.
@@ -62,7 +73,7 @@ pub(crate) fn nobody_is_forgotten(world: &World, index: usize) {
     let views = views(scene, now);
     let free = seat_is_free(&views);
     for (number, tenant) in world.tenants.iter().enumerate() {
-        if !eligible(scene, tenant, now) {
+        if !eligible(scene, number, tenant, now) {
             continue;
         }
         for queued in scene.waiting(number, now) {
@@ -73,7 +84,8 @@ pub(crate) fn nobody_is_forgotten(world: &World, index: usize) {
             );
             let own = views.iter().find(|view| Some(view.id) == queued.preferred);
             let drained = own.filter(|view| view.mode == Mode::Drain && view.listed);
-            let goes = drained.is_some_and(|view| sound(view) && view.in_flight < view.seats);
+            let goes = drained.is_some_and(|view| sound(view) && view.in_flight < view.seats)
+                && (queued.readmitted || !rated(scene, tenant, now));
             assert!(!goes, "P33: {queued:?} could go to its session");
         }
     }
@@ -115,13 +127,11 @@ pub(crate) fn wakes(scene: &mut Scene, now: Timestamp) {
         Some(WakeNews::Awake { .. }) | None => {}
     }
     assert_eq!(scene.pool.take_news(), None, "once");
-    let Some(view) = view else {
-        wakes.open = None;
-        return;
-    };
-    if view.phase == PoolPhase::Ready {
+    // Who cannot be started any more, or serves, starts anew.
+    if view.is_none_or(|view| view.phase == PoolPhase::Ready) {
         (wakes.open, wakes.paused_until) = (None, now);
     }
+    let Some(view) = view else { return };
     let waking = match view.phase {
         PoolPhase::Waking { attempt, .. } => Some(attempt),
         _ => None,
@@ -226,6 +236,9 @@ pub(crate) fn fairness(world: &mut World, index: usize) {
         scene.meter.restart();
         return;
     }
+    for (flow, view) in flows {
+        scene.meter.weigh(flow, view.weight, view.ahead);
+    }
     scene.meter.look(&ready, now);
 }
 
@@ -235,7 +248,7 @@ fn ready(world: &World, index: usize, now: Timestamp) -> Vec<FlowKey> {
     let tenants = world.tenants.iter().enumerate();
     tenants
         .filter(|(number, _)| scene.waiting(*number, now).next().is_some())
-        .filter(|(_, tenant)| eligible(scene, tenant, now))
+        .filter(|(number, tenant)| eligible(scene, *number, tenant, now))
         .map(|(_, tenant)| tenant.flow)
         .collect()
 }
@@ -278,7 +291,17 @@ pub(crate) fn turn(
     let earlier = scene
         .waiting(granted.tenant, now)
         .filter(|other| other.number < granted.number);
-    let overtaken = earlier.filter(|other| fifo || other.class == granted.class);
+    assert!(
+        granted.readmitted || !scene.readmitted(granted.tenant, now),
+        "who had a seat already goes first"
+    );
+    let overtaken = earlier.filter(|other| {
+        if granted.readmitted {
+            other.readmitted
+        } else {
+            fifo || other.class == granted.class
+        }
+    });
     assert_eq!(overtaken.count(), 0, "overtaken in its own flow");
     let own = turns.iter().find(|(other, _)| *other == flow);
     let (_, own) = own.expect("who goes is eligible");
@@ -297,12 +320,21 @@ fn mode_of(scene: &Scene, slot: &Slot, now: Timestamp) -> Mode {
 }
 
 /// The seat that was given out was free.
-pub(crate) fn seat(scene: &mut Scene, slot: &Slot, now: Timestamp) {
+pub(crate) fn seat(scene: &mut Scene, flow: FlowKey, slot: &Slot, now: Timestamp) {
+    let in_flight = scene.pool.flow(flow).map_or(0, |view| view.in_flight);
+    let limit = scene
+        .latched
+        .get(&flow)
+        .map(|latched| latched.in_flight_max);
+    assert!(
+        limit.is_none_or(|limit| in_flight <= limit),
+        "{in_flight} of {limit:?}"
+    );
     let views = views(scene, now);
     let view = views.iter().find(|view| view.id == slot.endpoint);
     let view = view.expect("a slot's endpoint is known");
     assert!(view.listed && view.mode != Mode::Maintenance, "{view:?}");
-    assert!(!view.starting, "{view:?}");
+    assert!(!view.starting && view.paused_until.is_none(), "{view:?}");
     assert!(view.in_flight <= view.seats, "{view:?}");
     if view.mode == Mode::Drain {
         // Its session went before all who wait.
@@ -367,6 +399,19 @@ pub(crate) fn refusal(scene: &Scene, tenant: &Tenant, refused: &Refused, now: Ti
         }
         other => panic!("{other:?} is not for a pool to say"),
     }
+}
+
+/// A request that reached nobody is not kept: it has no time left, or the pool keeps nobody, or no hope is left.
+pub(crate) fn stands(scene: &Scene, request: &Queued, now: Timestamp) {
+    let queue = &scene.policy.queue;
+    let keeps = queue.waiting_max > 0 && !queue.wait_max.is_zero();
+    let views = views(scene, now);
+    let mut serving = views.iter().filter(|view| serves(view)).peekable();
+    let hopeless = serving.peek().is_some() && serving.all(|view| view.failures > 0);
+    assert!(
+        request.until <= now || !keeps || hopeless,
+        "{request:?} {views:?}"
+    );
 }
 
 /// Nothing waits, nothing is in flight, nothing is counted.

@@ -124,6 +124,7 @@ impl Contest {
         let contestant = &self.contestants[index];
         let arrival = Arrival {
             flow: flow(index as u64),
+            generation: 0,
             inhabitants: contestant.inhabitants,
             class: Class::New,
             client: 0,

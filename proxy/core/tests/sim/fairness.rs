@@ -64,6 +64,8 @@ pub(crate) struct Meter {
     running: BTreeMap<u64, Charge>,
     /// For two flows: the difference of what they had been served when both had become ready.
     pairs: BTreeMap<(FlowKey, FlowKey), f64>,
+    /// What each flow counted at the last look.
+    weights: BTreeMap<FlowKey, f64>,
     charge_max: f64,
     correction_max: f64,
     in_flight_max: usize,
@@ -88,6 +90,15 @@ impl Meter {
     /// Something happened that the bound does not cover: periods begin anew.
     pub(crate) fn restart(&mut self) {
         self.pairs.clear();
+    }
+
+    /// A weight that changed gives what is owed another size in virtual time: it counts as one charge then.
+    pub(crate) fn weigh(&mut self, flow: FlowKey, weight: f64, ahead: f64) {
+        let before = self.weights.insert(flow, weight);
+        if before.is_some_and(|before| (before - weight).abs() > f64::EPSILON) {
+            self.charge_max = self.charge_max.max(ahead.abs());
+            self.restart();
+        }
     }
 
     /// What every flow has been served until now; one in flight counts with at least what it was charged.

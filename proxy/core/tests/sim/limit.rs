@@ -1,6 +1,8 @@
 //! How much a rate may have let through: at most burst + rate · time in every window, whatever was reloaded or moved.
 
-use schleuse_core::{Quota, Timestamp};
+use std::time::Duration;
+
+use schleuse_core::{ArrivalTime, Quota, Timestamp};
 
 /// What one tenant's rate let through.
 pub(crate) struct LimitLog {
@@ -55,4 +57,19 @@ impl LimitLog {
         let rates = quotas.iter().map(Quota::rate_per_second);
         self.rates.extend(rates);
     }
+}
+
+/// When the thousandth from now conforms to the last of these quotas, if the others are asked under before. Up to a
+/// microsecond: what is carried from one to the next is rounded up.
+pub(crate) fn thousandth(
+    mut rate: ArrivalTime,
+    quotas: [Option<Quota>; 2],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let quota = quotas[1]?;
+    let own = rate.earliest(&quota, now, 1_000);
+    for quota in quotas.iter().flatten() {
+        rate.adopt(quota, now);
+    }
+    Some(own.max(rate.earliest(&quota, now, 1_000)) + Duration::from_micros(1))
 }

@@ -117,6 +117,7 @@ impl Neighbours {
     fn arrive(&mut self, tenant: u64) {
         let arrival = Arrival {
             flow: flow(tenant),
+            generation: 0,
             inhabitants: 1_000,
             class: Class::New,
             client: 0,

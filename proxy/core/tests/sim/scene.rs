@@ -41,6 +41,10 @@ pub(crate) struct Tenant {
     pub(crate) rate: Rate,
     pub(crate) quota: Option<Quota>,
     pub(crate) in_flight_max: u32,
+    /// Number of the config that all this is from.
+    pub(crate) generation: u64,
+    /// Number, inhabitants and limit of the config before.
+    pub(crate) before: (u64, u64, u32),
     /// Where it sends its requests.
     pub(crate) pool: usize,
     pub(crate) log: LimitLog,
@@ -56,6 +60,8 @@ impl Tenant {
             rate: Rate::default(),
             quota: None,
             in_flight_max: u32::MAX,
+            generation: 1,
+            before: (0, 1, u32::MAX),
             pool: random.index(2),
             log: LimitLog::new(),
             changed: false,
@@ -75,19 +81,22 @@ pub(crate) struct Queued {
     /// Order of arrival.
     pub(crate) number: u64,
     pub(crate) preferred: Option<EndpointId>,
+    /// It had a seat already, of an endpoint that took no connection.
+    pub(crate) readmitted: bool,
 }
 
 /// A request in flight.
 pub(crate) struct Held {
     pub(crate) slot: Slot,
-    pub(crate) tenant: usize,
-    pub(crate) cost: u32,
+    pub(crate) request: Queued,
+    /// Names it to the meter.
     pub(crate) number: u64,
 }
 
-/// What a flow's waiting requests go by: the last waiting arrival's.
+/// What a flow's waiting requests go by: the last waiting arrival's, of those of the newest config.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Latched {
+    pub(crate) generation: u64,
     pub(crate) quota: Option<Quota>,
     pub(crate) in_flight_max: u32,
 }
@@ -141,6 +150,31 @@ impl Scene {
         scene
     }
 
+    /// What the tenant's flow weighs, if there is one.
+    pub(crate) fn weight(&self, tenant: &Tenant) -> Option<f64> {
+        self.pool.flow(tenant.flow).map(|view| view.weight)
+    }
+
+    /// The bound of fairness is for weights that stay.
+    pub(crate) fn follow_weight(&mut self, tenant: &Tenant, before: Option<f64>) {
+        if before.is_some() && self.weight(tenant) != before {
+            self.meter.restart();
+        }
+    }
+
+    /// A request by the config of that number came.
+    pub(crate) fn latch(&mut self, flow: FlowKey, generation: u64, in_flight_max: u32) {
+        let limit = match in_flight_max {
+            u32::MAX => u32::MAX,
+            limit => self.policy.share.of(limit).max(1),
+        };
+        let latched = self.latched.entry(flow).or_default();
+        if generation >= latched.generation {
+            latched.generation = generation;
+            latched.in_flight_max = limit;
+        }
+    }
+
     /// Another list of endpoints.
     pub(crate) fn relist(&mut self, random: &mut Random, now: Timestamp) {
         let listed = random.next();
@@ -149,6 +183,11 @@ impl Scene {
             .map(address)
             .collect();
         self.pool.set_endpoints(&self.policy, &addresses, now);
+    }
+
+    /// Whether one of a flow waits that had a seat already.
+    pub(crate) fn readmitted(&self, tenant: usize, now: Timestamp) -> bool {
+        self.waiting(tenant, now).any(|queued| queued.readmitted)
     }
 
     /// Requests of a flow that wait and are not too late.

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use schleuse_core::{
-    Admission, Arrival, Class, EndpointId, Failure, Grant, Leave, Mode, Outcome, Quota, Refusal,
-    Retry, Slot, Ticket, Timestamp,
+    Admission, Arrival, Class, EndpointId, Failure, FlowView, Grant, Leave, Mode, Outcome, Quota,
+    Refusal, Requeued, Retry, Slot, Ticket, Timestamp,
 };
 
 use crate::{
     check,
     fairness::Charge,
+    limit::thousandth,
     random::Random,
-    scene::{ADDRESSES, Held, Queued, Scene, Tenant, address, policy, quota},
+    scene::{ADDRESSES, Held, Queued, Rate, Scene, Tenant, address, policy, quota},
 };
 
 const TENANTS: u64 = 8;
@@ -129,54 +130,51 @@ impl World {
             until: self.now + scene.policy.queue.wait_max,
             number: self.number,
             preferred,
+            readmitted: false,
         }
     }
 
     fn arrive(&mut self) {
         let (request, now) = (self.request(), self.now);
+        let draw = self.random.next();
         let tenant = &mut self.tenants[request.tenant];
         let scene = &mut self.scenes[tenant.pool];
-        let arrival = Arrival {
-            flow: tenant.flow,
-            inhabitants: tenant.inhabitants,
-            class: request.class,
-            client: request.client,
-            cost: request.cost,
-            bytes: request.bytes,
-            in_flight_max: tenant.in_flight_max,
-            rate: tenant.quota.map(|quota| (quota, &tenant.rate)),
-            preferred: request.preferred,
-            draw: self.random.next(),
-        };
+        let mut arrival = arrival(tenant, &request, draw);
+        if self.random.percent(10) && is_known(scene, tenant) {
+            (
+                arrival.generation,
+                arrival.inhabitants,
+                arrival.in_flight_max,
+            ) = tenant.before;
+        }
+        let (generation, in_flight_max) = (arrival.generation, arrival.in_flight_max);
         let seconds = expected_seconds(scene, tenant);
         let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
-        let left = |tenant: &Tenant| quota.map(|quota| tenant.rate.get().remaining(&quota, now));
-        let before = left(tenant);
+        let before = thousandth(tenant.rate.get(), [latched(scene, tenant), quota], now);
+        let weight = scene.weight(tenant);
         let admission = scene.pool.arrive(&scene.policy, now, &arrival);
+        scene.follow_weight(tenant, weight);
         if let Some(quota) = &quota {
             tenant.log.offer(quota, now);
         }
-        let latched = scene.latched.entry(tenant.flow).or_default();
-        latched.in_flight_max = match tenant.in_flight_max {
-            u32::MAX => u32::MAX,
-            limit => scene.policy.share.of(limit).max(1),
-        };
+        scene.latch(tenant.flow, generation, in_flight_max);
         match admission {
             Admission::Go(slot) => {
                 if quota.is_some() {
                     self.count_taken(request.tenant);
                 }
-                self.hold(request.tenant, request.cost, seconds, slot);
+                self.hold_in(self.tenants[request.tenant].pool, request, seconds, slot);
             }
             Admission::Wait(waiting) => {
-                latched.quota = quota;
+                scene.latched.entry(tenant.flow).or_default().quota = quota;
                 let request = check::promise(scene, request, waiting, now);
                 let old = scene.queued.insert(waiting.ticket, request);
                 assert!(old.is_none(), "a ticket was given out twice");
                 check::bounds(scene, tenant, &request, now);
             }
             Admission::Refuse(refused) => {
-                assert_eq!(before, left(tenant), "a refusal costs no token");
+                let after = quota.map(|quota| tenant.rate.get().earliest(&quota, now, 1_000));
+                assert!(after <= before, "a refusal costs no token");
                 check::refusal(scene, tenant, &refused, now);
             }
         }
@@ -214,16 +212,10 @@ impl World {
             let flow = self.tenants[queued.tenant].flow;
             check::turn(scene, flow, &turns, &queued, &slot, self.now);
             let latched = scene.latched.get(&flow);
-            if latched.is_some_and(|latched| latched.quota.is_some()) {
+            if !queued.readmitted && latched.is_some_and(|latched| latched.quota.is_some()) {
                 self.count_taken(queued.tenant);
             }
-            self.hold_in(
-                index,
-                queued.tenant,
-                queued.cost,
-                seconds[queued.tenant],
-                slot,
-            );
+            self.hold_in(index, queued, seconds[queued.tenant], slot);
             check::fairness(self, index);
         }
     }
@@ -243,22 +235,18 @@ impl World {
         tenant.log.take(&quotas, self.now);
     }
 
-    fn hold(&mut self, tenant: usize, cost: u32, seconds: f64, slot: Slot) {
-        self.hold_in(self.tenants[tenant].pool, tenant, cost, seconds, slot);
-    }
-
-    fn hold_in(&mut self, index: usize, tenant: usize, cost: u32, seconds: f64, slot: Slot) {
+    fn hold_in(&mut self, index: usize, request: Queued, seconds: f64, slot: Slot) {
         let scene = &mut self.scenes[index];
-        check::seat(scene, &slot, self.now);
-        let flow = self.tenants[tenant].flow;
-        let charge = Charge::of(&scene.pool, flow, seconds, cost, self.now);
+        let flow = self.tenants[request.tenant].flow;
+        check::seat(scene, flow, &slot, self.now);
+        assert_eq!(slot.until, request.until);
+        let charge = Charge::of(&scene.pool, flow, seconds, request.cost, self.now);
         let number = self.number;
         self.number += 1;
         scene.meter.dispatched(number, charge);
         scene.held.push(Held {
             slot,
-            tenant,
-            cost,
+            request,
             number,
         });
     }
@@ -283,31 +271,75 @@ impl World {
         };
         let tried = [held.slot.endpoint];
         scene.meter.departed(held.number, self.now);
+        if outcome == Outcome::Failed(Failure::Connect) && self.random.percent(80) {
+            return self.requeue(index, held);
+        }
         scene
             .pool
             .depart(&scene.policy, held.slot, outcome, self.now);
         let again = matches!(outcome, Outcome::Failed(_));
         if again && scene.pool.retry_allowed(&scene.policy, &tried, self.now) {
-            self.retry(index, held.tenant, held.cost, &tried);
+            self.retry(index, held.request, &tried);
         }
     }
 
-    fn retry(&mut self, index: usize, tenant: usize, cost: u32, tried: &[EndpointId]) {
+    /// The endpoint took no connection.
+    fn requeue(&mut self, index: usize, held: Held) {
+        let (request, refusing) = (held.request, held.slot.endpoint);
+        let draw = self.random.next();
         let scene = &mut self.scenes[index];
+        let tenant = &self.tenants[request.tenant];
+        let seconds = expected_seconds(scene, tenant);
+        let arrival = arrival(tenant, &request, draw);
+        let weight = scene.weight(tenant);
+        let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
+        let before = thousandth(tenant.rate.get(), [latched(scene, tenant), quota], self.now);
+        let requeued = scene
+            .pool
+            .requeue(&scene.policy, held.slot, &arrival, self.now);
+        let after = quota.map(|quota| tenant.rate.get().earliest(&quota, self.now, 1_000));
+        assert!(after <= before, "charged twice");
+        scene.follow_weight(tenant, weight);
+        scene.latch(tenant.flow, tenant.generation, tenant.in_flight_max);
+        match requeued {
+            Requeued::Go(slot) => {
+                assert_ne!(slot.endpoint, refusing);
+                // It went before all who wait.
+                scene.meter.restart();
+                self.hold_in(index, request, seconds, slot);
+            }
+            Requeued::Wait(waiting) => {
+                assert_eq!(waiting.until, request.until);
+                assert!(waiting.until > self.now);
+                let request = Queued {
+                    readmitted: true,
+                    ..request
+                };
+                let old = scene.queued.insert(waiting.ticket, request);
+                assert!(old.is_none(), "a ticket was given out twice");
+            }
+            Requeued::Stands => check::stands(scene, &request, self.now),
+        }
+    }
+
+    fn retry(&mut self, index: usize, request: Queued, tried: &[EndpointId]) {
+        let scene = &mut self.scenes[index];
+        let tenant = &self.tenants[request.tenant];
         let retry = Retry {
-            flow: self.tenants[tenant].flow,
-            inhabitants: self.tenants[tenant].inhabitants,
-            cost,
+            flow: tenant.flow,
+            inhabitants: tenant.inhabitants,
+            cost: request.cost,
             tried,
             preferred: None,
+            until: request.until,
             draw: self.random.next(),
         };
-        let seconds = expected_seconds(scene, &self.tenants[tenant]);
+        let seconds = expected_seconds(scene, tenant);
         match scene.pool.retry(&scene.policy, self.now, &retry) {
             Ok(slot) => {
                 // It went before all who wait.
                 scene.meter.restart();
-                self.hold_in(index, tenant, cost, seconds, slot);
+                self.hold_in(index, request, seconds, slot);
             }
             Err(refusal) => {
                 assert!(matches!(refusal, Refusal::PoolFull | Refusal::NoEndpoint));
@@ -475,6 +507,8 @@ impl World {
         let index = self.random.index(self.tenants.len());
         let tenant = &mut self.tenants[index];
         tenant.changed = true;
+        tenant.before = (tenant.generation, tenant.inhabitants, tenant.in_flight_max);
+        tenant.generation += 1;
         match self.random.within(0..4) {
             0 => {
                 tenant.quota = quota(&mut self.random);
@@ -489,6 +523,34 @@ impl World {
     }
 }
 
+/// A tenant's request, by the config in force.
+fn arrival<'a>(tenant: &'a Tenant, request: &Queued, draw: u64) -> Arrival<'a, Rate> {
+    Arrival {
+        flow: tenant.flow,
+        inhabitants: tenant.inhabitants,
+        class: request.class,
+        client: request.client,
+        cost: request.cost,
+        bytes: request.bytes,
+        in_flight_max: tenant.in_flight_max,
+        generation: tenant.generation,
+        rate: tenant.quota.map(|quota| (quota, &tenant.rate)),
+        preferred: request.preferred,
+        draw,
+    }
+}
+
+/// Whether the pool has a flow of the tenant's by its last config: an older one's request changes nothing then.
+fn is_known(scene: &Scene, tenant: &Tenant) -> bool {
+    let active = |view: &FlowView| view.waiting + view.in_flight > 0;
+    let latched = scene.latched.get(&tenant.flow);
+    let quota = tenant.quota.map(|quota| quota.share(scene.policy.share));
+    scene.pool.flow(tenant.flow).as_ref().is_some_and(active)
+        && latched.is_some_and(|latched| {
+            latched.generation == tenant.generation && latched.quota == quota
+        })
+}
+
 /// How long the flow's next request is expected to hold a seat.
 fn expected_seconds(scene: &Scene, tenant: &Tenant) -> f64 {
     let own = scene.pool.flow(tenant.flow).map(|view| view.service_time);
@@ -500,4 +562,10 @@ fn expected_seconds(scene: &Scene, tenant: &Tenant) -> f64 {
             .service_time
     };
     own.unwrap_or_else(prior).as_secs_f64()
+}
+
+/// The quota of those of the tenant who wait already.
+fn latched(scene: &Scene, tenant: &Tenant) -> Option<Quota> {
+    let latched = scene.latched.get(&tenant.flow);
+    latched.and_then(|latched| latched.quota)
 }

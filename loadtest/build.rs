@@ -1,5 +1,4 @@
 //! Tells the program which commit it is built from: a measured error is worth nothing without it.
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 use std::{path::Path, process::Command};
 

@@ -11,7 +11,7 @@ use crate::{
     compare::Rounds,
     haproxy::{self, Job},
     inputs::{Place, official_places},
-    machine, nginx,
+    launchday, machine, nginx,
     peer::Peer,
     scaler,
     schleuse::{self, Schleuse, Variant},
@@ -49,6 +49,7 @@ pub(crate) struct Sizes {
     /// Pools are woken one after another this long.
     pub(crate) wake_time: Duration,
     pub(crate) scaler: scaler::Size,
+    pub(crate) launchday: launchday::Size,
     /// Days of each trace for the recommender.
     pub(crate) seeds: u32,
     /// Of each launch that is played for real.
@@ -84,6 +85,13 @@ impl Sizes {
             pools: 10_000,
             time: Duration::from_secs(20),
         },
+        launchday: launchday::Size {
+            rounds: 6,
+            seconds: 3,
+            honesty_seconds: 30,
+            citizens: 15_500,
+            slow_runs: 20,
+        },
         seeds: 20,
         replay_seconds: 120,
     };
@@ -114,6 +122,13 @@ impl Sizes {
         scaler: scaler::Size {
             pools: 10_000,
             time: Duration::from_secs(4),
+        },
+        launchday: launchday::Size {
+            rounds: 2,
+            seconds: 2,
+            honesty_seconds: 10,
+            citizens: 3_000,
+            slow_runs: 2,
         },
         seeds: 3,
         replay_seconds: 20,

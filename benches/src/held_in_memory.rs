@@ -10,6 +10,7 @@ use std::{
 };
 
 use schleuse::{
+    app::decline_huge_pages,
     connection::{ConnectionInfo, Handler as _},
     deadlines::{Deadlines, supervise},
     edge::Edge,
@@ -50,6 +51,7 @@ struct Setup {
 ///
 /// When the config is refused, or a request is not held.
 pub fn hold(number: usize) -> Outcome<()> {
+    decline_huge_pages(); // as the product does
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

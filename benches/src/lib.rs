@@ -22,6 +22,7 @@ mod idle_memory;
 pub mod inputs;
 pub mod instructions;
 mod latency;
+mod launchday;
 mod layers;
 mod limit_reloads;
 mod machine;

@@ -8,10 +8,10 @@ use schleuse_benches::{
     instructions::{self, Which},
     run::{self, Measurement},
     scaler,
-    wake::late_backend,
+    wake::{hold_process, late_backend},
 };
 
-/// As in the product, whose memory the processes of `serve-scaler` and `hold-in-memory` stand for.
+/// As in the product, whose memory the processes of `serve-scaler`, `hold-in-memory` and `hold-cold` stand for.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -52,6 +52,16 @@ enum Command {
         #[arg(long)]
         delay_millis: u64,
     },
+    /// The process of `--only wake` in which requests wait for cold pools.
+    #[command(hide = true)]
+    HoldCold {
+        /// Of all endpoints.
+        port: u16,
+        /// How many wait over sockets.
+        sockets: usize,
+        /// How many wait.
+        number: usize,
+    },
     /// Identifies one tenant many times, for counters of instructions.
     Identify {
         /// Which tenant of the register.
@@ -75,6 +85,11 @@ fn main() -> ExitCode {
         Command::ServeLate { port, delay_millis } => {
             late_backend::serve(port, Duration::from_millis(delay_millis)).map(|()| true)
         }
+        Command::HoldCold {
+            port,
+            sockets,
+            number,
+        } => hold_process::hold(port, sockets, number).map(|()| true),
         Command::Identify { which, rounds } => instructions::identify(which, rounds).map(|()| true),
         Command::HoldInMemory { number } => held_in_memory::hold(number).map(|()| true),
     };

@@ -86,7 +86,8 @@ pub(crate) fn anonymous_bytes_quickly(pid: u32) -> Outcome<u64> {
     kibibytes(&text, "RssAnon:").ok_or_else(|| "status lacks `RssAnon`".into())
 }
 
-fn kibibytes(text: &str, key: &str) -> Option<u64> {
+/// The bytes that a line `KEY 123 kB` tells.
+pub(crate) fn kibibytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with(key))?;
     let number: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(number * 1024)

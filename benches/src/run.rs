@@ -12,8 +12,9 @@ use crate::{
     context::{Context, Sizes},
     fair_shares,
     figure::Figure,
-    held, idle_memory, instructions, latency, layers, limit_reloads, machine, neighbours, overload,
-    queue_lock, reload, report, request_cost, scaler, scrape, simulation, tenant_memory, wake,
+    held, idle_memory, instructions, latency, launchday, layers, limit_reloads, machine,
+    neighbours, overload, queue_lock, reload, report, request_cost, scaler, scrape, simulation,
+    tenant_memory, wake,
 };
 
 /// What can be measured alone.
@@ -51,6 +52,8 @@ pub enum Measurement {
     QueueLock,
     /// The first request to pools that sleep.
     Wake,
+    /// The load generator beside oha, wrk, hey, ab and h2load.
+    Launchday,
     /// KEDA's scaler with ten thousand objects.
     Scaler,
     /// The recommender beside Knative's autoscaler and KEDA, in virtual time.
@@ -78,6 +81,7 @@ impl Measurement {
             Self::LimitsReload => limit_reloads::measure(context),
             Self::QueueLock => queue_lock::measure(context.sizes.lock_events),
             Self::Wake => wake::measure(context),
+            Self::Launchday => launchday::measure(context),
             Self::Scaler => scaler::measure(context.sizes.scaler),
             Self::Recommender => autoscaling::measure(context.sizes.seeds, &say),
             Self::Simulate => simulation::measure(context.sizes.replay_seconds),

@@ -4,7 +4,9 @@
 //! checked with whatever could be read, so that one mistake hides no other.
 
 mod access;
+mod alarm;
 mod arrivals;
+mod fallback_page;
 mod launches;
 mod limits;
 mod listeners;
@@ -21,6 +23,7 @@ mod services;
 mod sharing;
 mod sources;
 mod tenants;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -50,12 +53,13 @@ pub(crate) fn check(
     let clients_max = process::read_clients_max(&file, report);
     let mut pools = pools::read(&file, overload.held_bytes_max, sources, report);
     let tenants = tenants::read(&file, sources, report);
-    let services = services::read(&file, &tenants, &pools, &trusted_proxies, report);
+    let services = services::read(&file, &tenants, &pools, &trusted_proxies, sources, report);
     pools::warn_of_unused(&pools, &services, report);
     sharing::warn_of_unbounded(&pools, &services, report);
     queue::settle_wait_max(&mut pools, &services, report);
     tenants::warn_of_useless_weights(&tenants, &pools, report);
     let plans = launches::read(&file, &services, &pools, sources, report);
+    let alarm = alarm::read(&file, sources, report);
     let affinity_keys = access::read_affinity_keys(&file, sources, report);
     let access_log = access::read_access_log(&file, report);
     let (routes, register, register_source) = routes::build(&tenants, &services, report)?;
@@ -79,6 +83,7 @@ pub(crate) fn check(
             .collect(),
         pools: pools.into_iter().map(|pool| Arc::new(pool.value)).collect(),
         plans,
+        alarm,
         affinity_keys,
         access_log,
         overload,

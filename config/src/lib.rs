@@ -41,10 +41,10 @@ pub use reference::{DefaultValue, KeyDoc, Kind, document, reference};
 pub use register::{OFFICIAL_REGISTER, load_register, parse_register};
 pub use snapshot::{
     AccessLog, Admin, AdminToken, Affinity, AffinityKey, Burst, Certificate, CertificateSet,
-    ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, HeaderPart,
-    HeaderValue, Health, Isolation, Listener, Over, Overload, Pool, PoolPlan, PoolTimeouts,
-    ProcessTemplate, RATE_PER_SECOND_MAX, Scale, ScaleWay, Scaler, ScalerTls, Service,
-    ServiceLimits, Snapshot, TenantLimit, Webhook, WebhookSecret, Weights,
+    ClientAddress, ClientLimit, ClientPolicy, Cost, Discovery, Dns, DnsQuestion, FallbackPage,
+    HeaderPart, HeaderValue, Health, Isolation, Listener, Over, Overload, PagePart, Pool, PoolPlan,
+    PoolTimeouts, ProcessTemplate, RATE_PER_SECOND_MAX, Scale, ScaleWay, Scaler, ScalerTls,
+    Service, ServiceLimits, Snapshot, TenantLimit, Webhook, WebhookSecret, Weights,
 };
 pub use units::{read_duration, spell_duration, spell_rate, spell_size};
 

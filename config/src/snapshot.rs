@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub pools: Vec<Arc<Pool>>,
     /// Announced launches, at most one plan per pool.
     pub plans: Vec<PoolPlan>,
+    /// Who is told when a launch will not hold.
+    pub alarm: Option<Arc<Webhook>>,
     /// Keys of the affinity cookie's signature; the first signs, all verify. Empty: one is drawn at start.
     pub affinity_keys: Vec<AffinityKey>,
     /// What the access log says.
@@ -221,6 +223,8 @@ pub struct Service {
     pub body_bytes_max: u64,
     /// Whole exchange, tunnels excepted (504 beyond when nothing was sent yet).
     pub timeout: Duration,
+    /// Shown to people instead of our own page while the pool cannot take them.
+    pub fallback_page: Option<FallbackPage>,
     /// A form stays on its endpoint.
     pub affinity: Option<Affinity>,
     /// Who shares idle connections to an endpoint.
@@ -239,6 +243,21 @@ impl Service {
         let cost = self.costs.iter().find(|cost| cost.applies(method, path));
         cost.map_or(1, |cost| cost.cost)
     }
+}
+
+/// A service's own page for people it has to turn away, in UTF-8, cut at its placeholders once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallbackPage(pub Vec<PagePart>);
+
+/// One part of a [`FallbackPage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PagePart {
+    /// HTML, sent as it stands.
+    Text(String),
+    /// `{reference}`: under which the log has the request.
+    Reference,
+    /// `{retry_after}`: whole seconds, as in the field `Retry-After`.
+    RetryAfter,
 }
 
 /// A value with placeholders, cut into its parts once.

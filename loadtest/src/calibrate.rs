@@ -33,9 +33,8 @@ pub struct Finding {
     pub holds: bool,
 }
 
-/// Compares a simulation with the run that it stands for. `fixed` replicas of the simulated pools are endpoints of the
-/// config, which nobody counts in a real run.
-pub fn compare(simulated: &Results, measured: &Results, fixed: u64) -> Calibration {
+/// Compares a simulation with the run that it stands for.
+pub fn compare(simulated: &Results, measured: &Results) -> Calibration {
     let machine = machine::facts(&[], 0);
     let share = |results: &Results, part: u64| results.counts.share(part).unwrap_or_default();
     let points = |part: fn(&Results) -> u64| {
@@ -50,7 +49,7 @@ pub fn compare(simulated: &Results, measured: &Results, fixed: u64) -> Calibrati
         p99_ratio: quotient(&simulated.response, &measured.response, 0.99),
         refused_points: points(|results| results.counts.failed),
         abandoned_points: points(|results| results.counts.abandoned),
-        replicas_difference_max: replicas(simulated, measured, fixed),
+        replicas_difference_max: replicas(simulated, measured),
     }
 }
 
@@ -60,15 +59,15 @@ fn quotient(simulated: &Latencies, measured: &Latencies, quantile: f64) -> f64 {
 }
 
 /// The largest difference of replicas outside of changes; none where nobody said how many there were.
-fn replicas(simulated: &Results, measured: &Results, fixed: u64) -> Option<f64> {
-    let of = |results: &Results, fixed: u64| -> Vec<(i64, u64)> {
+fn replicas(simulated: &Results, measured: &Results) -> Option<f64> {
+    let of = |results: &Results| -> Vec<(i64, u64)> {
         let seconds = results.seconds.iter().filter_map(|second| {
             let ready = second.pool?.replicas_ready;
-            Some((second.at_seconds, ready.saturating_sub(fixed)))
+            Some((second.at_seconds, ready))
         });
         seconds.collect()
     };
-    let (simulated, measured) = (of(simulated, fixed), of(measured, 0));
+    let (simulated, measured) = (of(simulated), of(measured));
     let (until_simulated, until_measured) = (changes(&simulated), changes(&measured));
     let is_changing = |at: i64| {
         let mut changes = until_simulated.iter().chain(&until_measured);
@@ -146,7 +145,7 @@ mod tests {
     #[test]
     fn a_run_compared_with_itself_is_off_by_nothing() {
         let results = with(&[3, 3, 3]);
-        let calibration = compare(&results, &results, 0);
+        let calibration = compare(&results, &results);
         assert!((calibration.median_ratio - 1.0).abs() < f64::EPSILON);
         assert!(judge(&calibration).iter().all(|finding| finding.holds));
     }
@@ -155,15 +154,9 @@ mod tests {
     fn replicas_are_compared_outside_of_changes_only() {
         let late = with(&[0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4]);
         let early = with(&[0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4]);
-        assert_eq!(replicas(&late, &early, 0), Some(0.0));
+        assert_eq!(replicas(&late, &early), Some(0.0));
         let fewer = with(&[0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2]);
-        assert_eq!(replicas(&late, &fewer, 0), Some(2.0));
-    }
-
-    #[test]
-    fn endpoints_of_the_config_are_no_replicas() {
-        let (simulated, measured) = (with(&[5; 9]), with(&[2; 9]));
-        assert_eq!(replicas(&simulated, &measured, 3), Some(0.0));
+        assert_eq!(replicas(&late, &fewer), Some(2.0));
     }
 
     #[test]
@@ -172,7 +165,7 @@ mod tests {
         let calibration = Calibration {
             median_ratio: 2.0,
             refused_points: -2.5,
-            ..compare(&results, &results, 0)
+            ..compare(&results, &results)
         };
         let wrong: Vec<_> = judge(&calibration)
             .into_iter()

@@ -3,6 +3,7 @@
 //! Exit codes: 0 the thresholds held, 1 they did not, 2 wrong usage (a scenario with problems among it), 3 the result is
 //! invalid, 130 interrupted.
 
+mod admin;
 mod calibration;
 mod check;
 mod play;

@@ -196,7 +196,7 @@ fn report_panics() {
 
 /// Memory in steps of 2 MiB is for programs that fill it; thousands of small, mostly idle connections do not, and each
 /// reload and each large transfer would take some of them. Where the kernel cannot, nothing is lost but memory.
-fn decline_huge_pages() {
+pub fn decline_huge_pages() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
 }

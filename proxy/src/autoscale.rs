@@ -48,7 +48,9 @@ pub struct Shown {
     pub record: Record,
     /// How long ago each replica that does not serve yet was ordered.
     pub starting: Vec<Duration>,
-    /// Half, nine tenths and 99 hundredths of the cold starts took no longer; none before the first.
+    /// Half, nine tenths and 99 hundredths of the requests held their seat no longer; none before the first.
+    pub seat_time: Option<[Duration; 3]>,
+    /// The same of cold starts.
     pub cold_start: Option<[Duration; 3]>,
 }
 

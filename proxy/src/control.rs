@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     admin::Admin,
-    autoscale,
+    alarm, autoscale,
     connection::{self, ConnectionInfo},
     deadlines::Deadlines,
     edge::Edge,
@@ -71,6 +71,7 @@ impl Service for Control {
             move || edge.break_down()
         };
         spawn_loop("pool_clock", edge.registry.clock().run(), broken());
+        spawn_loop("alarm", alarm::run(edge.clone()), broken());
         spawn_loop("autoscale", autoscale::run(edge.clone()), broken());
         spawn_loop("probe", probe::run(edge.clone()), broken());
         spawn_loop("readiness", readiness::run(edge.clone()), broken());

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     admit,
     affinity::AffinityKeys,
+    alarm::Alarms,
     autoscale::Autoscale,
     clock,
     limits::Limits,
@@ -93,6 +94,8 @@ pub struct Edge {
     pub signals: Arc<SignalBoard>,
     /// What decides that.
     pub autoscale: Autoscale,
+    /// What is not as it was announced, for those who are on duty.
+    pub alarms: Alarms,
     /// Requests in flight; stopping waits for them.
     pub requests: TaskTracker,
     leaving: AtomicBool,
@@ -129,6 +132,7 @@ impl Edge {
             leases: Leases::default(),
             signals: Arc::default(),
             autoscale: Autoscale::default(),
+            alarms: Alarms::default(),
             requests: TaskTracker::new(),
             leaving: AtomicBool::new(false),
             broken: AtomicBool::new(false),

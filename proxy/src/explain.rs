@@ -11,6 +11,7 @@ mod outgoing;
 mod remedy;
 mod render;
 mod route;
+mod seats;
 mod step;
 
 use std::{net::IpAddr, path::Path, process::ExitCode};

@@ -163,6 +163,10 @@ async fn conclude<R: Responder>(
         head: context.head,
         retry_after: context.learnt.retry_after,
         rate_limit: context.learnt.rate_limit,
+        page: context
+            .service()
+            .filter(|_| refusal.is_of_pool())
+            .and_then(|service| service.fallback_page.as_ref()),
     };
     let _ = respond::refuse(responder, &refused).await;
 }

@@ -123,10 +123,7 @@ impl Metrics {
                 "Answers that broke off after they had begun.",
             )?,
             retries: families.counter("retries_total", "Attempts beyond a request's first.")?,
-            requeued: families.counter(
-                "requeued_total",
-                "Attempts after one whose endpoint took no connection.",
-            )?,
+            requeued: families.counter("requeued_total", "Attempts after a refused connection.")?,
             upstream_connections: families.counter(
                 "upstream_connections_total",
                 "Connections opened to endpoints.",

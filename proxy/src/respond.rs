@@ -13,6 +13,7 @@ mod when;
 use std::time::Duration;
 
 use bytes::Bytes;
+use schleuse_config::FallbackPage;
 use schleuse_core::Refusal;
 use schleuse_http1::{BodyLength, RequestHead};
 use smallvec::SmallVec;
@@ -38,7 +39,18 @@ pub struct Refused<'r> {
     pub retry_after: Option<Duration>,
     /// The rate that refused, for `RateLimit`.
     pub rate_limit: Option<RateLimitShown>,
+    /// What people are shown instead of our own page.
+    pub page: Option<&'r FallbackPage>,
 }
+
+const HTML: &[u8] = b"text/html; charset=utf-8";
+/// Our own page needs its style alone.
+const OUR_PAGE_MAY: &[u8] = b"default-src 'none'; style-src 'unsafe-inline'";
+/// A service's page may have a logo and a font in it. Nothing that runs, and nothing from elsewhere: the service itself
+/// cannot be asked now, and others are not to learn who was turned away.
+const FALLBACK_PAGE_MAY: &[u8] =
+    b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; \
+    base-uri 'none'; form-action 'none'";
 
 impl<'r> Refused<'r> {
     /// A refusal of which nothing more is known than its reason.
@@ -49,6 +61,7 @@ impl<'r> Refused<'r> {
             head,
             retry_after: None,
             rate_limit: None,
+            page: None,
         }
     }
 }
@@ -70,22 +83,25 @@ pub async fn refuse<R: Responder>(
 /// Not async: the fields, with their buffers, would otherwise be part of every future that can refuse.
 fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
     let (refusal, reference) = (refused.refusal, refused.reference);
+    let mut seconds = itoa::Buffer::new();
+    let retry_after = refused.retry_after.or(refusal.retry_after());
+    let shown = retry_after.map(|after| seconds.format(whole_seconds(after)));
     let language = refused
         .head
         .filter(|head| negotiate::wants_html(head))
         .map(negotiate::language);
-    let after = refused.retry_after.or(refusal.retry_after());
-    let (kind, body): (&[u8], _) = match language {
-        Some(language) => (
-            b"text/html; charset=utf-8",
-            body::page(refusal, after, language, reference),
+    let page = refused.page.filter(|_| language.is_some());
+    let (kind, body): (&[u8], _) = match (page, language) {
+        (Some(page), _) => (
+            HTML,
+            body::fallback_page(page, reference, shown.unwrap_or_default()),
         ),
-        None => (
+        (None, Some(language)) => (HTML, body::page(refusal, retry_after, language, reference)),
+        (None, None) => (
             b"application/problem+json",
             body::problem(refusal, reference),
         ),
     };
-    let mut seconds = itoa::Buffer::new();
     let rate_limit = refused
         .rate_limit
         .map(|shown| (shown.policy(), shown.state()));
@@ -94,15 +110,13 @@ fn begin<R: Responder>(responder: &mut R, refused: &Refused<'_>) -> Vec<u8> {
     fields.push(("Cache-Control", b"no-store"));
     fields.push(("X-Content-Type-Options", b"nosniff"));
     fields.push(("X-Request-Id", reference.as_str().as_bytes()));
-    if let Some(language) = language {
-        fields.push((
-            "Content-Security-Policy",
-            b"default-src 'none'; style-src 'unsafe-inline'",
-        ));
+    if page.is_some() {
+        fields.push(("Content-Security-Policy", FALLBACK_PAGE_MAY));
+    } else if let Some(language) = language {
+        fields.push(("Content-Security-Policy", OUR_PAGE_MAY));
         fields.push(("Content-Language", language.tag().as_bytes()));
     }
-    if let Some(after) = after {
-        let seconds = seconds.format(whole_seconds(after));
+    if let Some(seconds) = shown {
         fields.push(("Retry-After", seconds.as_bytes()));
     }
     if let Some((policy, state)) = &rate_limit {

@@ -28,9 +28,10 @@ use crate::{
     provision::{
         Event, Provisioner,
         process::{Place, Processes},
-        webhook::{Webhook, system_authorities},
+        webhook::Webhook,
     },
     registry::Pool,
+    webhook::system_authorities,
 };
 
 /// Events of one pool that nobody has looked at yet.
@@ -258,9 +259,11 @@ impl Supervisor {
             tracker: sources.replicas.clone(),
         };
         let stopping = sources.stopping.clone();
+        let processes = Processes::new(&place, template.clone());
+        let ready = processes.readiness();
         self.tasks
-            .spawn(replicas::follow(pool.clone(), told, stopping));
-        Provisioning::Processes(Arc::new(Processes::new(&place, template.clone())))
+            .spawn(replicas::follow(pool.clone(), told, ready, stopping));
+        Provisioning::Processes(Arc::new(processes))
     }
 
     async fn webhook(
@@ -270,10 +273,8 @@ impl Supervisor {
         receiver: &Arc<Receiver>,
     ) -> Option<Provisioning> {
         if self.tls.is_none() {
-            let read = tokio::task::spawn_blocking(system_authorities).await;
-            let read = read.map_err(|error| error.to_string());
-            match read.and_then(|tls| tls.map_err(|error| error.to_string())) {
-                Ok(tls) => self.tls = Some(Arc::new(tls)),
+            match system_authorities().await {
+                Ok(tls) => self.tls = Some(tls),
                 Err(error) => {
                     let fields = [("pool", &*config.name), ("error", &*error)];
                     log::event(Level::Error, "webhook_unavailable", &fields);

@@ -24,6 +24,7 @@ pub mod origin;
 pub mod running;
 pub mod turnstile;
 pub mod volume;
+pub mod wall_clock;
 
 use std::{
     thread,
@@ -41,6 +42,7 @@ pub use origin::{Conversation, Origin};
 pub use running::RunningEdge;
 pub use turnstile::Turnstile;
 pub use volume::Volume;
+pub use wall_clock::WallClock;
 
 /// How long anything may take that a test waits for. Generous: a loaded machine must not fail a test.
 pub const PATIENCE: Duration = Duration::from_secs(20);

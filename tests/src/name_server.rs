@@ -12,6 +12,7 @@ use std::{
 
 /// Types of RFC 1035 §3.2.2, RFC 3596 §2.1 and RFC 2782.
 const A: u16 = 1;
+const CNAME: u16 = 5;
 const AAAA: u16 = 28;
 const SRV: u16 = 33;
 /// The name of the question, by its place in the packet (§4.1.4).
@@ -29,6 +30,8 @@ pub enum Manner {
     Garbage,
     /// With NOERROR and the names of others, who might know (a referral).
     Referral,
+    /// With an alias (CNAME) of the name for itself.
+    AliasLoop,
     /// Not at all.
     Silent,
 }
@@ -154,6 +157,10 @@ impl State {
                 let server = spell("a.root-servers.example");
                 let record = record(2, 60, &server);
                 Some(packet(question, 0, [0, 1], &record))
+            }
+            Manner::AliasLoop => {
+                let record = record(CNAME, 60, &spell(&name));
+                Some(packet(question, 0, [1, 0], &record))
             }
             Manner::Honest => Some(self.tell(question, &name, kind)),
         }

@@ -129,6 +129,7 @@ fn p27_a_name_server_that_fails_in_whatever_way_takes_no_endpoint_away() {
         Manner::Code(5),
         Manner::Garbage,
         Manner::Referral,
+        Manner::AliasLoop,
         Manner::Silent,
     ] {
         let server = NameServer::new(0);

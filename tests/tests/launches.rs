@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A moment so many seconds from now, as a config has it.
-fn in_seconds(seconds: u64) -> String {
+pub(crate) fn in_seconds(seconds: u64) -> String {
     let moment = OffsetDateTime::now_utc() + Duration::from_secs(seconds);
     moment.format(&Rfc3339).unwrap()
 }
@@ -130,7 +130,7 @@ fn without_launches_there_is_nothing_to_hold() {
 }
 
 /// Replicas that are processes with two seats; 15 requests a second of 200 ms hold three seats: two replicas.
-fn processes(scale: &str, launch: &str) -> Edge {
+pub(crate) fn processes(scale: &str, launch: &str) -> Edge {
     let binary = binary::path().display();
     let pool = format!(
         "concurrency: 2\nscale:\n  process: {{ command: [\"{binary}\", demo-backend, --name, w, --port, \"{{port}}\"] }}\n  {scale}"
@@ -143,11 +143,11 @@ fn processes(scale: &str, launch: &str) -> Edge {
         ))
 }
 
-fn now(edge: &RunningEdge) -> Value {
+pub(crate) fn now(edge: &RunningEdge) -> Value {
     edge.resource("/api/v1/launches")[0]["now"].clone()
 }
 
-fn ready(edge: &RunningEdge) -> Value {
+pub(crate) fn ready(edge: &RunningEdge) -> Value {
     edge.resource("/api/v1/pools/wohngeld")["scale"]["ready"].clone()
 }
 

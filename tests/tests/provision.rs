@@ -122,3 +122,48 @@ fn a_receiver_that_never_answers_delays_neither_traffic_nor_the_stop() {
     assert_eq!(edge.get(HOST, "/").status, 200);
     assert_eq!(edge.stop().code(), Some(0));
 }
+
+#[test]
+fn an_order_that_hangs_delays_no_wake_of_another_pool() {
+    let (receiver, backend) = (Origin::hanging(), Origin::ok("fine"));
+    let told = format!(
+        "scale: {{ webhook: {{ url: \"http://{}/\", secret: {{ file: k }}, timeout: 1m }}, min: 0 }}",
+        receiver.address()
+    );
+    let binary = binary::path().display();
+    let started = format!(
+        "scale:\n  min: 0\n  process: {{ command: [\"{binary}\", demo-backend, --name, w, --port, \"{{port}}\"] }}"
+    );
+    let edge = Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[backend.address()], &told)
+        .service("bafoeg", "")
+        .pool("bafoeg", &[], &started)
+        .file("k", SECRET)
+        .start();
+    let mut asks = edge.connect();
+    asks.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+    receiver.wait_requests(1);
+    assert_eq!(edge.get("110000000000.bafoeg.example", "/").status, 200);
+    // Whoever was told answers nothing; the endpoint does, and that is what counts.
+    assert_eq!(asks.response().text(), "fine");
+}
+
+#[test]
+fn a_program_that_never_listens_holds_up_its_own_pool_alone_and_no_stop() {
+    let never = "scale:\n  min: 0\n  cold_start: 1s\n  process: { command: [sleep, \"3600\"], start_max: 500ms }";
+    let backend = Origin::ok("fine");
+    let edge = Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[], never)
+        .service("bafoeg", "")
+        .pool("bafoeg", &[backend.address()], "")
+        .start();
+    let mut asks = edge.connect();
+    asks.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+    assert_eq!(edge.get("110000000000.bafoeg.example", "/").text(), "fine");
+    let refused = asks.response();
+    assert_eq!(refused.status, 503);
+    assert!(refused.field("retry-after").is_some());
+    assert_eq!(edge.stop().code(), Some(0));
+}

@@ -149,3 +149,35 @@ fn a_mended_command_is_tried_at_once_whatever_the_pause_of_the_broken_one() {
     edge.reload(shell("exec $SERVE", ""));
     wait_serving(&edge);
 }
+
+#[test]
+fn a_changed_command_takes_the_place_of_the_old_one_when_its_probe_is_answered_and_not_before() {
+    let options = |directory: &str| {
+        format!(
+            "scale:\n  min: 1\n  process:\n    command: [python3, -m, http.server, \"{{port}}\", --bind, 127.0.0.1]\n    \
+             directory: {directory}\nhealth: {{ path: /healthy, interval: 1s }}"
+        )
+    };
+    let site = |directory: &str| {
+        Edge::new()
+            .service("wohngeld", "")
+            .pool("wohngeld", &[], &options(directory))
+            .file("old/healthy", "yes")
+            .file("old/name", "old")
+            .file("new/name", "new")
+    };
+    let mut edge = site("old").start();
+    let name = |edge: &RunningEdge| edge.get(HOST, "/name").text().to_owned();
+    eventually("the old one serves", || name(&edge) == "old");
+    edge.reload(site("new"));
+    edge.log().wait_events("replica_listening", 2);
+    // It listens and answers 404 to the probe; by what it did then the old one would be gone.
+    eventually("its first probes have failed", || {
+        edge.metric("schleuse_probes_total{result=\"failed\"}") >= 5.0
+    });
+    assert_eq!(name(&edge), "old");
+    assert!(edge.log().events("replica_stopped").is_empty());
+    fs::write(edge.directory().join("new/healthy"), "yes").unwrap();
+    edge.log().wait_event("replica_stopped");
+    assert_eq!(name(&edge), "new");
+}

@@ -10,16 +10,16 @@ use crate::{
     one_service::{amt, label, refusal},
 };
 
-fn pool(edge: &RunningEdge) -> Value {
+pub(crate) fn pool(edge: &RunningEdge) -> Value {
     edge.resource("/api/v1/pools/amt")
 }
 
-fn activation(edge: &RunningEdge, key: &str) -> Value {
+pub(crate) fn activation(edge: &RunningEdge, key: &str) -> Value {
     pool(edge)["activation"][key].clone()
 }
 
 /// Endpoints as a file lists them, and somebody who starts them: the test.
-fn listed(queue: &str) -> Edge {
+pub(crate) fn listed(queue: &str) -> Edge {
     let options = format!(
         "concurrency: 20\nslow_start: 0s\ndiscovery: {{ file: endpoints.json }}\nscale: {{ keda: {{}}, min: 0 }}\n\
          queue: {{ client_share: 100%, {queue} }}"
@@ -27,7 +27,7 @@ fn listed(queue: &str) -> Edge {
     amt(&[], "", &options).file("endpoints.json", "[]")
 }
 
-fn list(edge: &RunningEdge, endpoints: &[SocketAddr]) {
+pub(crate) fn list(edge: &RunningEdge, endpoints: &[SocketAddr]) {
     let file = edge.directory().join("endpoints.json");
     let new = edge.directory().join("endpoints.new");
     fs::write(&new, serde_json::to_string(endpoints).unwrap()).unwrap();

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use schleuse::{clock, edge::Edge, metrics::Metrics, registry::Registry, scaler, signals::Signal};
+use schleuse::{
+    app::decline_huge_pages, clock, edge::Edge, metrics::Metrics, registry::Registry, scaler,
+    signals::Signal,
+};
 use tokio::{net::TcpListener, runtime::Builder, sync::watch};
 
 use crate::Outcome;
@@ -26,6 +29,7 @@ const EDGES: usize = 10;
 ///
 /// When the address is taken or the config is refused.
 pub fn serve(address: SocketAddr, pools: usize) -> Outcome<bool> {
+    decline_huge_pages(); // as the product does
     let directory = tempfile::tempdir()?;
     let snapshot = config(directory.path(), pools)?;
     let edge = Arc::new(Edge::new(snapshot, Registry::new(1), Metrics::new()?)?);

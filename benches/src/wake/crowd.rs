@@ -80,7 +80,7 @@ fn figures(orders: &Orders, woken: Instant, whole: &[Duration], peak: f64) -> Ou
     let all: usize = (0..POOLS).map(backlog).sum();
     let taken = orders.taken();
     let pools: Vec<usize> = taken.iter().map(|order| order.pool).collect();
-    let last_order = taken.last().map(|order| order.at - woken);
+    let last_order = taken.iter().map(|order| order.at - woken).max();
     let milliseconds = |time: Option<Duration>| time.unwrap_or_default().as_millis();
     let lost = u64::try_from(all - whole.len())?;
     let late = u64::try_from(overtaken(&pools))?;
@@ -105,7 +105,7 @@ fn figures(orders: &Orders, woken: Instant, whole: &[Duration], peak: f64) -> Ou
         )
         .at_most(0.0)
         .beside(format!(
-            "of {}, as they came in; backlogs of 1 to {BACKLOG_MAX}",
+            "of {}, as their connections came in; backlogs of 1 to {BACKLOG_MAX}",
             pools.len()
         )),
         Figure::value(

@@ -4,17 +4,18 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     runtime::Handle,
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 
 use crate::{Outcome, peer::free_address};
@@ -23,11 +24,18 @@ use crate::{Outcome, peer::free_address};
 const SERVICE_TIME: Duration = Duration::from_millis(5);
 /// What everybody here is answered.
 pub(super) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+/// What is asked for to see whether an endpoint is ready.
+pub(super) const PROBE_PATH: &str = "/bereit";
 
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct Endpoints {
     port: u16,
+    /// Answers go out while it is open, those to probes always.
+    gate: watch::Sender<bool>,
+    reached: AtomicUsize,
+    /// Milliseconds from the first answered probe of an endpoint to its first request.
+    after_probe: Mutex<Vec<f64>>,
     /// Most requests at one endpoint at once.
     peak: AtomicU32,
 }
@@ -41,14 +49,36 @@ impl Endpoints {
     pub(super) fn new() -> Outcome<Arc<Self>> {
         Ok(Arc::new(Self {
             port: free_address()?.port(),
+            gate: watch::Sender::new(true),
+            reached: AtomicUsize::new(0),
+            after_probe: Mutex::default(),
             peak: AtomicU32::new(0),
         }))
     }
 
-    /// Where the endpoint of a pool is: loopback has room for one address each.
+    /// Where the endpoint of a pool is.
     pub(super) fn address(&self, pool: usize) -> SocketAddr {
-        let number = u32::try_from(pool % 0x1_0000).unwrap_or_default();
-        SocketAddr::from((Ipv4Addr::from_bits(0x7ff0_0001 + number), self.port))
+        address_at(pool, self.port)
+    }
+
+    /// That of all of them.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Answers who is there and whoever comes, or nobody.
+    pub(super) fn set_gate(&self, open: bool) {
+        self.gate.send_replace(open);
+    }
+
+    /// Requests that came.
+    pub(super) fn reached(&self) -> usize {
+        self.reached.load(SeqCst)
+    }
+
+    /// Milliseconds from the first answered probe of each endpoint to its first request.
+    pub(super) fn after_probe(&self) -> Vec<f64> {
+        self.after_probe.lock().clone()
     }
 
     /// Most requests at one endpoint at once.
@@ -63,19 +93,19 @@ impl Endpoints {
     /// When its address is taken.
     pub(super) async fn serve(self: Arc<Self>, pool: usize) -> Outcome<()> {
         let listener = TcpListener::bind(self.address(pool)).await?;
-        let in_flight = Arc::<AtomicU32>::default();
+        let state = Arc::<State>::default();
         loop {
             let (stream, _) = listener.accept().await?;
-            let (endpoints, in_flight) = (self.clone(), in_flight.clone());
+            let (endpoints, state) = (self.clone(), state.clone());
             tokio::spawn(async move {
                 // A peer that breaks off is the peer's business; the run sees it in its own answers.
-                let _ = endpoints.answer(stream, &in_flight).await;
+                let _ = endpoints.answer(stream, &state).await;
             });
         }
     }
 
     /// Requests without a body, one after another.
-    async fn answer(&self, mut stream: TcpStream, in_flight: &AtomicU32) -> Outcome<()> {
+    async fn answer(&self, mut stream: TcpStream, state: &State) -> Outcome<()> {
         stream.set_nodelay(true)?;
         let mut received = Vec::new();
         loop {
@@ -85,14 +115,47 @@ impl Endpoints {
             if !received.ends_with(b"\r\n\r\n") {
                 continue;
             }
+            let is_probe = received.starts_with(format!("GET {PROBE_PATH} ").as_bytes());
             received.clear();
-            let now = in_flight.fetch_add(1, SeqCst) + 1;
-            self.peak.fetch_max(now, SeqCst);
-            tokio::time::sleep(SERVICE_TIME).await;
-            in_flight.fetch_sub(1, SeqCst);
+            if is_probe {
+                state.probed.lock().get_or_insert_with(Instant::now);
+            } else {
+                self.note(state);
+                self.gate.subscribe().wait_for(|open| *open).await?;
+                tokio::time::sleep(SERVICE_TIME).await;
+                state.in_flight.fetch_sub(1, SeqCst);
+            }
             stream.write_all(ANSWER).await?;
         }
     }
+
+    /// A request has come.
+    fn note(&self, state: &State) {
+        self.reached.fetch_add(1, SeqCst);
+        let now = state.in_flight.fetch_add(1, SeqCst) + 1;
+        self.peak.fetch_max(now, SeqCst);
+        if !state.is_reached.swap(true, SeqCst)
+            && let Some(probed) = *state.probed.lock()
+        {
+            let waited = probed.elapsed().as_secs_f64() * 1e3;
+            self.after_probe.lock().push(waited);
+        }
+    }
+}
+
+/// One endpoint.
+#[derive(Debug, Default)]
+struct State {
+    in_flight: AtomicU32,
+    /// When the first probe was answered.
+    probed: Mutex<Option<Instant>>,
+    is_reached: AtomicBool,
+}
+
+/// Where the endpoint of a pool is: loopback has room for one address each.
+pub(super) fn address_at(pool: usize, port: u16) -> SocketAddr {
+    let number = u32::try_from(pool % 0x1_0000).unwrap_or_default();
+    SocketAddr::from((Ipv4Addr::from_bits(0x7ff0_0001 + number), port))
 }
 
 /// A thread with a runtime; what was spawned there ends when it is dropped.

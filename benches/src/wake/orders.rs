@@ -28,6 +28,8 @@ const BACKLOG: i32 = 4_096;
 /// The first order for a pool.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
+    /// Of the connection that brought it.
+    number: usize,
     pub(super) pool: usize,
     pub(super) at: Instant,
 }
@@ -77,25 +79,28 @@ impl Orders {
         self.address
     }
 
-    /// The first order for each pool, as they came.
+    /// The first order for each pool, as their connections came in.
     pub(super) fn taken(&self) -> Vec<Taken> {
-        self.shared.taken.lock().clone()
+        let mut taken = self.shared.taken.lock().clone();
+        taken.sort_unstable_by_key(|taken| taken.number);
+        taken
     }
 }
 
 async fn take(listener: std::net::TcpListener, shared: Arc<Shared>) -> Outcome<()> {
     let listener = TcpListener::from_std(listener)?;
-    loop {
+    for number in 0.. {
         let (stream, _) = listener.accept().await?;
         let shared = shared.clone();
         tokio::spawn(async move {
             // A sender that breaks off repeats its order.
-            let _ = take_order(stream, shared).await;
+            let _ = take_order(number, stream, shared).await;
         });
     }
+    Ok(())
 }
 
-async fn take_order(mut stream: TcpStream, shared: Arc<Shared>) -> Outcome<()> {
+async fn take_order(number: usize, mut stream: TcpStream, shared: Arc<Shared>) -> Outcome<()> {
     let mut received = Vec::new();
     let pool = loop {
         if stream.read_buf(&mut received).await? == 0 {
@@ -108,7 +113,7 @@ async fn take_order(mut stream: TcpStream, shared: Arc<Shared>) -> Outcome<()> {
     let at = Instant::now();
     let known = shared.started.get(pool).ok_or("no such pool")?;
     if !known.swap(true, SeqCst) {
-        shared.taken.lock().push(Taken { pool, at });
+        shared.taken.lock().push(Taken { number, pool, at });
         let endpoints = shared.endpoints.clone();
         tokio::spawn(async move {
             tokio::time::sleep(START).await;

@@ -3,13 +3,14 @@
 use schleuse_core::{Level, PoolIndex, TenantFrom};
 
 use super::{
-    limits,
+    fallback_page, limits,
     pools::CheckedPool,
     process::read_networks,
     requests::{self, RequestRules},
     tenants::{SmallestPlace, Tenants, read_hosts},
 };
 use crate::{
+    files::Sources,
     headers::check_header_name,
     hosts::check_label,
     networks::Networks,
@@ -48,29 +49,30 @@ pub(super) fn read(
     tenants: &Tenants,
     pools: &[CheckedPool],
     trusted_proxies: &Networks,
+    sources: &mut Sources,
     report: &mut Report,
 ) -> Vec<CheckedService> {
     let smallest = tenants.smallest_place();
     let entries = file.named("services", report);
     entries
         .into_iter()
-        .map(|entry| read_service(entry, smallest, pools, trusted_proxies, report))
+        .map(|entry| read_service(entry, smallest, pools, trusted_proxies, sources, report))
         .collect()
 }
 
 fn read_service(
-    entry: Entry<'_, '_>,
-    smallest: Option<SmallestPlace<'_>>,
-    pools: &[CheckedPool],
-    trusted_proxies: &Networks,
-    report: &mut Report,
-) -> CheckedService {
-    let Entry {
+    Entry {
         name,
         place,
         node,
         at,
-    } = entry;
+    }: Entry<'_, '_>,
+    smallest: Option<SmallestPlace<'_>>,
+    pools: &[CheckedPool],
+    trusted_proxies: &Networks,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> CheckedService {
     if let Err(Fault { wrong, remedy }) = check_label(&name) {
         report.wrong(place, at.clone(), wrong, remedy);
     }
@@ -107,6 +109,7 @@ fn read_service(
         headers_remove,
         body_bytes_max: section.size("body_max", report),
         timeout: section.duration("timeout", report),
+        fallback_page: fallback_page::read(&section, sources, report),
         affinity: read_affinity(&section, report),
         isolation: match section.choice("isolation", report) {
             Some("tenant") => Isolation::Tenant,

@@ -1,4 +1,4 @@
-//! Announced launches.
+//! Announced launches, and who is told when one will not hold.
 
 use super::{DAY, DefaultValue, Duration, HOUR, KeyDoc, Kind, MILLISECOND, MINUTE, SECOND, key};
 
@@ -93,5 +93,54 @@ pub(super) const KEYS: &[KeyDoc] = &[
         DefaultValue::Value("2m"),
         "Time in hand: so long before the beginning all replicas are to be ready. A minute before it that is verified.",
         "2m",
+    ),
+    key(
+        "alarm",
+        Kind::Section,
+        DefaultValue::Otherwise("log, metrics and status alone say it"),
+        "Who is told when a launch is short of replicas, and when it is mended.",
+        "{ webhook: { url: \"https://bereitschaft.example/schleuse\", secret: { file: alarm.key } } }",
+    ),
+    key(
+        "alarm.webhook",
+        Kind::Section,
+        DefaultValue::Required,
+        "Posts the alarm to a URL, signed, until a status of 200 to 299 comes.",
+        "{ url: \"https://bereitschaft.example/schleuse\", secret: { file: alarm.key } }",
+    ),
+    key(
+        "alarm.webhook.url",
+        Kind::Text("URL, http or https"),
+        DefaultValue::Required,
+        "Where to. Certificates are verified against the system's authorities (or `SSL_CERT_FILE`); redirects are not followed.",
+        "https://bereitschaft.example/schleuse",
+    ),
+    key(
+        "alarm.webhook.secret",
+        Kind::Section,
+        DefaultValue::Required,
+        "The key of the signature: `whsec_` and 24 to 64 bytes in base64 (standardwebhooks.com).",
+        "{ file: alarm.key }",
+    ),
+    key(
+        "alarm.webhook.secret.file",
+        Kind::Text("path of a file"),
+        DefaultValue::Otherwise("`env` names the key"),
+        "A file with the key. One newline at its end is not part of it. A change comes into force as any other of the config.",
+        "alarm.key",
+    ),
+    key(
+        "alarm.webhook.secret.env",
+        Kind::Text("name of an environment variable"),
+        DefaultValue::Otherwise("`file` names the key"),
+        "An environment variable with the key.",
+        "ALARM_KEY",
+    ),
+    key(
+        "alarm.webhook.timeout",
+        Kind::Duration(Duration::from_millis(100), MINUTE),
+        DefaultValue::Value("5s"),
+        "One attempt as a whole, from the look-up of the name to the status.",
+        "5s",
     ),
 ];

@@ -116,6 +116,13 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "5m",
     ),
     key(
+        "services.NAME.fallback_page",
+        Kind::Text("path of an HTML file"),
+        DefaultValue::Otherwise("our own page"),
+        "Shown to people, with the status 503, while the pool is asleep, full or without endpoints; programs get problem+json. UTF-8, at most 64 KiB, complete in itself: styles inline, images as `data:`, no scripts. `{reference}` and `{retry_after}` (seconds) in it are replaced. A change comes into force as any other of the config.",
+        "wohngeld.html",
+    ),
+    key(
         "services.NAME.request",
         Kind::Section,
         DefaultValue::Otherwise("requests go out as they came"),

@@ -40,6 +40,11 @@ fn full_yaml_loads_with_its_certificates_and_keys() {
         "webhook.key",
         "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n",
     );
+    site.write(
+        "alarm.key",
+        "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n",
+    );
+    site.write("wohngeld.html", "<!doctype html><title>Moment</title>");
     site.write("launch.csv", "seconds,arrivals_per_second\n0,10\n600,400\n");
     site.write("before.key", "fedcba9876543210fedcba9876543210");
     crate::tls::write_pair(

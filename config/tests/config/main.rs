@@ -7,6 +7,7 @@ mod scale;
 mod scaler;
 mod support;
 
+mod announcements;
 mod crosschecks;
 mod examples;
 mod launches;

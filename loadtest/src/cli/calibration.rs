@@ -10,12 +10,7 @@ use std::{
 use clap::Args;
 use schleuse_config::Snapshot;
 
-use super::{
-    Reports, What, play,
-    print::say,
-    simulation::time,
-    view::{View, ask},
-};
+use super::{Reports, What, admin, play, print::say, simulation::time, view::View};
 use crate::{
     calibrate::{self, stage, store},
     distribution::Distribution,
@@ -87,8 +82,7 @@ pub(super) fn calibrate(asked: &Calibrate) -> Result<u8, String> {
         say("not compared: the run for real was disturbed or interrupted");
         return Ok(play::told(&written, code));
     }
-    let fixed = fixed(&config);
-    let calibration = calibrate::compare(&simulated, &measured, fixed);
+    let calibration = calibrate::compare(&simulated, &measured);
     store::write(&path, &calibration)?;
     let code = tell(&calibration, (&simulated, &measured), &path);
     Ok(play::told(&written, code))
@@ -156,19 +150,22 @@ impl Calibrate {
     }
 }
 
-/// Replicas that are there from the beginning.
+/// Replicas that are there from the beginning; endpoints of the config count as such.
 fn least(config: &Snapshot) -> u64 {
-    let scales = config.pools.iter().filter_map(|pool| pool.scale.as_ref());
-    scales.map(|scale| u64::from(scale.policy.min)).sum()
+    let replicas = config.pools.iter().map(|pool| match &pool.scale {
+        Some(scale) => u64::from(scale.policy.min),
+        None => pool.endpoints.len() as u64,
+    });
+    replicas.sum()
 }
 
 /// A simulation begins with the least number of replicas, so the run for real waits for them.
-fn await_replicas(admin: Option<SocketAddr>, least: u64) -> Result<(), String> {
-    let Some(admin) = admin.filter(|_| least > 0) else {
+fn await_replicas(address: Option<SocketAddr>, least: u64) -> Result<(), String> {
+    let Some(address) = address else {
         return Ok(());
     };
     let deadline = Instant::now() + START_MAX;
-    while ask(admin).is_none_or(|pools| pools.replicas_ready < least) {
+    while admin::ask(address).is_none_or(|pools| pools.replicas_ready < least) {
         if Instant::now() > deadline {
             return Err(format!(
                 "the {least} replicas that the config begins with did not come up within {} s",
@@ -184,12 +181,6 @@ fn await_replicas(admin: Option<SocketAddr>, least: u64) -> Result<(), String> {
 fn unusable(measured: &Results) -> Option<u8> {
     let verdict = measured.verdict.as_ref()?;
     matches!(verdict.outcome, Outcome::Invalid | Outcome::Interrupted).then_some(verdict.exit_code)
-}
-
-/// Endpoints that are no replicas: those of pools that nobody scales.
-fn fixed(config: &Snapshot) -> u64 {
-    let pools = config.pools.iter().filter(|pool| pool.scale.is_none());
-    pools.map(|pool| pool.endpoints.len() as u64).sum()
 }
 
 fn tell(
@@ -225,7 +216,7 @@ fn tell(
         ));
     }
     if calibration.replicas_difference_max.is_none() {
-        say("replicas were not compared: nobody scales, or the config has no admin listener");
+        say("replicas were not compared: the config has no admin listener that answers");
     }
     say(format_args!("kept in {}", path.display()));
     u8::from(!findings.iter().all(|finding| finding.holds))

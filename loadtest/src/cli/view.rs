@@ -1,21 +1,18 @@
 //! The live view of a run, its abort conditions, and what the target's admin API says meanwhile.
 
 use std::{
-    io::{self, IsTerminal as _, Read as _, Stderr, Write as _},
-    net::{SocketAddr, TcpStream},
+    io::{self, IsTerminal as _, Stderr, Write as _},
+    net::SocketAddr,
     time::Duration,
 };
 
-use super::play::stopped;
+use super::{admin, play::stopped};
 use crate::{
     report::terminal::{Progress, Screen, Style, Watch, frame, line},
     results::{PoolSecond, Results, Second},
     scenario::Scenario,
     verdict::abort,
 };
-
-/// The admin API is on the same network, and a second is soon over.
-const ADMIN_TIME: Duration = Duration::from_millis(200);
 
 /// What is shown and watched while a run goes on.
 pub(super) struct View {
@@ -60,7 +57,7 @@ impl View {
     /// A second is over; a reason when the run must not go on.
     pub(super) fn see(&mut self, second: &Second) -> Option<String> {
         let mut second = second.clone();
-        second.pool = self.admin.and_then(ask).or(second.pool);
+        second.pool = self.admin.and_then(admin::ask).or(second.pool);
         self.pools
             .extend(second.pool.map(|pool| (second.at_seconds, pool)));
         self.progress = self.watch.see(&second).clone();
@@ -96,27 +93,4 @@ impl View {
             second.pool = told.map(|(_, pool)| *pool);
         }
     }
-}
-
-/// The sums over all pools of a Schleuse; none when it does not answer in time.
-pub(super) fn ask(admin: SocketAddr) -> Option<PoolSecond> {
-    let mut stream = TcpStream::connect_timeout(&admin, ADMIN_TIME).ok()?;
-    stream.set_read_timeout(Some(ADMIN_TIME)).ok()?;
-    let request =
-        format!("GET /api/v1/signals HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    stream.take(1 << 22).read_to_end(&mut answer).ok()?;
-    let body = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let json: serde_json::Value = serde_json::from_slice(answer.get(body..)?).ok()?;
-    let sum = |key: &str| {
-        let signals = json.as_array().into_iter().flatten();
-        signals.filter_map(|signal| signal.get(key)?.as_u64()).sum()
-    };
-    Some(PoolSecond {
-        replicas_ready: sum("ready"),
-        replicas_wanted: sum("desired"),
-        waiting: sum("waiting"),
-        in_flight: sum("in_flight"),
-    })
 }

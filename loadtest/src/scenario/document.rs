@@ -48,7 +48,7 @@ const fn holds(kind: Kind) -> &'static str {
         Kind::Pairs => "names with texts",
         Kind::Texts => "list of texts",
         Kind::Integers => "list of whole numbers",
-        Kind::Text => "text",
+        Kind::Text | Kind::Word(_) => "text",
         Kind::Flag => "`true` or `false`",
         Kind::Integer => "whole number",
         Kind::Number => "number",

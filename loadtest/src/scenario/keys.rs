@@ -34,6 +34,8 @@ pub enum Kind {
     Integers,
     /// A text of the form that the meaning names.
     Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
     /// A whole number.
@@ -65,16 +67,16 @@ pub const KEYS: &[Key] = keys! {
     "target" "connect_to" Kind::Text, "Address to connect to in place of the URL's host.", "127.0.0.1:8443";
     "target" "ca_file" Kind::Text, "PEM file of the authorities to trust; those that the system trusts without it.", "ca.pem";
     "target" "insecure" Kind::Flag, "Believe any certificate; `false`.", "false";
-    "target" "http_version" Kind::Text, "`1.1` or `2`; `1.1`.", "\"1.1\"";
+    "target" "http_version" Kind::Word(&["1.1", "2"]), "`1.1` or `2`; `1.1`.", "\"1.1\"";
     "arrivals" "rate" Kind::Text, "Arrivals per second, as `500/s`, or a ramp, as `100/s..5000/s`.", "500/s";
     "arrivals" "duration" Kind::Text, "How long.", "20s";
-    "arrivals" "spacing" Kind::Text, "`poisson` or `even`; `poisson`. In a list: the first phase's holds for all.", "poisson";
+    "arrivals" "spacing" Kind::Word(&["poisson", "even"]), "`poisson` or `even`; `poisson`. In a list: the first phase's holds for all.", "poisson";
     "arrivals" "csv" Kind::Text, "File with a line per `interval`, its last column the arrivals in it; in place of `rate` and `duration`.", "recorded.csv";
     "arrivals" "interval" Kind::Text, "Length of a line's time; 1s.", "1s";
     "arrivals" "citizens" Kind::Integer, "Closed model in place of `rate`: so many at once, whoever ends is replaced. A slow target is asked less.", "100";
     "tenants" "register" Kind::Text, "`official`, all Kommunen by the register that comes with the program, or a CSV file with the columns ars, name, bevoelkerung.", "official";
     "tenants" "weights" Kind::Text, "CSV with the columns tenant and weight, in place of `register`.", "weights.csv";
-    "tenants" "by" Kind::Text, "Of a register: citizens come by `population` or `equal`ly from all; `population`.", "population";
+    "tenants" "by" Kind::Word(&["population", "equal"]), "Of a register: citizens come by `population` or `equal`ly from all; `population`.", "population";
     "tenants" "noisy" Kind::Section("tenants.noisy"), "One that asks for more than its share.", "{ tenant: \"110000000000\", factor: 100 }";
     "tenants.noisy" "tenant" Kind::Text, "Its key.", "\"110000000000\"";
     "tenants.noisy" "factor" Kind::Number, "How many times its share it asks for.", "100";

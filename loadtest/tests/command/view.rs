@@ -85,21 +85,22 @@ fn at_forty_columns_neither_frame_nor_summary_is_wider() {
     }
 }
 
-/// Answers every question with what `GET /api/v1/signals` of a Schleuse says of two pools.
+/// Answers as the admin API of a Schleuse with one pool.
 fn admin() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let body = r#"[{"pool":"a","ready":2,"desired":3,"waiting":4,"in_flight":5},
-                {"pool":"b","ready":1,"desired":1,"waiting":0,"in_flight":1}]"#;
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
             let mut question = [0; 4096];
-            let read = stream.read(&mut question);
-            if read.is_ok() {
-                // Whoever asked may have left already.
-                let _ = stream.write_all((head + body).as_bytes());
-            }
+            let read = stream.read(&mut question).unwrap_or_default();
+            let body = if question[..read].starts_with(b"GET /api/v1/signals ") {
+                r#"[{"pool":"a","known":true,"ready":3,"desired":4}]"#
+            } else {
+                r#"[{"name":"a","waiting":4,"in_flight":6,"endpoints":[]}]"#
+            };
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            // Whoever asked may have left already.
+            let _ = stream.write_all((head + body).as_bytes());
         }
     });
     address

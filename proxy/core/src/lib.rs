@@ -56,7 +56,7 @@ pub use key::{Ags, KeyError, RegionalKey, TenantId};
 pub use level::Level;
 pub use pool::{
     Admission, Arrival, Failure, Grant, Leave, Outcome, PoolPolicy, PoolState, PoolTotals, Refused,
-    Requeued, Retry, Slot, Stream, Terms, Waiting,
+    Requeued, Retry, SeatTimes, Slot, Stream, Terms, Waiting,
 };
 pub use queue::{
     flow::FlowKey,

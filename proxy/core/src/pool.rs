@@ -20,6 +20,7 @@ mod endpoints;
 pub(crate) mod event;
 pub(crate) mod policy;
 mod requeue;
+mod seat_times;
 mod waking;
 
 use std::{net::SocketAddr, ops::Range, time::Duration};
@@ -47,6 +48,7 @@ pub use event::{
     Stream, Terms, Waiting,
 };
 pub use policy::PoolPolicy;
+pub use seat_times::SeatTimes;
 
 /// This process's part of a number in flight.
 fn share_of(policy: &PoolPolicy, limit: u32) -> u32 {
@@ -65,6 +67,7 @@ pub struct PoolState<R> {
     budget: RetryBudget,
     totals: PoolTotals,
     demand: Demand,
+    seat_times: SeatTimes,
     activation: Activation,
     /// Next place of the queue to look at for those who cannot wait for the next attempt to start the pool.
     sweep: Option<u32>,
@@ -78,6 +81,7 @@ impl<R> Default for PoolState<R> {
             budget: RetryBudget::default(),
             totals: PoolTotals::default(),
             demand: Demand::default(),
+            seat_times: SeatTimes::default(),
             activation: Activation::default(),
             sweep: None,
         }
@@ -170,6 +174,9 @@ impl<R: SharedRate> PoolState<R> {
     pub fn depart(&mut self, policy: &PoolPolicy, slot: Slot, outcome: Outcome, now: Timestamp) {
         self.totals.departed += 1;
         self.demand.seat_freed(now);
+        if matches!(outcome, Outcome::Answered { .. }) {
+            self.seat_times.note(now - slot.started);
+        }
         self.endpoints
             .depart(policy, slot.endpoint, slot.started, outcome, now);
         if policy.activation.is_some() && outcome == Outcome::Failed(Failure::Connect) {
@@ -360,6 +367,17 @@ impl<R: SharedRate> PoolState<R> {
     /// What it is asked for: sums since the start, and this moment. Both count what the limits let through.
     pub fn demand(&self, now: Timestamp) -> (Counters, Gauges) {
         self.demand.at(self.queue.waiting_for_seats(), now)
+    }
+
+    /// How long requests held their seats that were answered since the last call, streams left out.
+    pub fn take_seat_times(&mut self) -> SeatTimes {
+        std::mem::take(&mut self.seat_times)
+    }
+
+    /// What is known of how long a request holds its seat on average, from an earlier process or from the operator: what
+    /// counts until the first one departs, for the waits that are told and for the first charges.
+    pub fn expect_seat_time(&mut self, seat_time: Duration) {
+        self.queue.expect_service_time(seat_time);
     }
 
     /// Counters since the start.

@@ -27,6 +27,8 @@ pub(crate) mod ticket;
 pub(crate) mod view;
 mod virtual_time;
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -74,6 +76,8 @@ pub(crate) struct FairQueue<R> {
     /// The next arrival's number.
     sequence: u64,
     service_time: ServiceTime,
+    /// Counts until the first departure.
+    expected: ServiceTime,
     corrected: Timestamp,
     /// How many seats there were when there were any.
     seats_seen: u32,
@@ -95,6 +99,7 @@ impl<R> Default for FairQueue<R> {
             sessions: FxHashMap::default(),
             sequence: 0,
             service_time: ServiceTime::default(),
+            expected: ServiceTime::UNKNOWN,
             corrected: Timestamp::default(),
             seats_seen: 1,
         }
@@ -102,6 +107,12 @@ impl<R> Default for FairQueue<R> {
 }
 
 impl<R: SharedRate> FairQueue<R> {
+    /// What counts as the time that a request holds its seat until the first one departs.
+    pub(crate) fn expect_service_time(&mut self, expected: Duration) {
+        self.expected = ServiceTime::default();
+        self.expected.record(expected, 1);
+    }
+
     /// Whether a request of this flow may go before all who wait: nobody of its own does, and it has fewer in flight
     /// than it may.
     pub(crate) fn unhindered(&self, index: u32) -> bool {
@@ -125,7 +136,7 @@ impl<R: SharedRate> FairQueue<R> {
     /// than what the others of it wait by.
     pub(crate) fn enqueue(
         &mut self,
-        waiter: Waiter,
+        waiter: &Waiter,
         generation: u64,
         rate: Option<(Quota, R)>,
         now: Timestamp,
@@ -137,7 +148,7 @@ impl<R: SharedRate> FairQueue<R> {
         let mut list = self
             .flows
             .get_mut(flow)
-            .map(|flow| *flow.list_mut(&waiter))?;
+            .map(|flow| *flow.list_mut(waiter))?;
         if waiter.readmitted {
             self.tickets.insert_in_order(Line::Flow, &mut list, index);
         } else {
@@ -150,7 +161,7 @@ impl<R: SharedRate> FairQueue<R> {
         *self.clients.entry((flow, client)).or_default() += 1;
         *self.networks.entry(client).or_default() += 1;
         self.change(flow, |flow| {
-            *flow.list_mut(&waiter) = list;
+            *flow.list_mut(waiter) = list;
             let others = flow.waiting - flow.readmitted;
             flow.waiting += 1;
             flow.work += work;

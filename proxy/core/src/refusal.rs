@@ -172,6 +172,25 @@ impl Refusal {
         }
     }
 
+    /// Whether it is the pool that cannot take the request now: it is asleep, full, or has no endpoint. A service may have
+    /// words of its own for that. What is short of something else (the proxy itself, a client's share) is not the
+    /// service's to explain.
+    pub const fn is_of_pool(self) -> bool {
+        matches!(
+            self,
+            Self::NoEndpoint
+                | Self::PoolFull
+                | Self::ConnectionsFull
+                | Self::TenantQueueFull
+                | Self::QueueFull
+                | Self::WaitTooLong
+                | Self::WaitExpired
+                | Self::StreamsFull
+                | Self::Starting
+                | Self::StartFailed
+        )
+    }
+
     /// The reason in metrics, logs and problem documents: snake case, stable.
     pub const fn label(self) -> &'static str {
         match self {
@@ -302,6 +321,14 @@ mod tests {
     fn every_refusal_is_an_error_status() {
         for refusal in ALL {
             assert!((400..600).contains(&refusal.status()), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_a_service_may_explain_is_answered_503_and_asks_to_come_back() {
+        for refusal in ALL.iter().filter(|refusal| refusal.is_of_pool()) {
+            assert_eq!(refusal.status(), 503, "{refusal}");
+            assert!(refusal.retry_after().is_some(), "{refusal}");
         }
     }
 

@@ -26,17 +26,26 @@ pub(super) struct ScaleView {
     seats_per_replica: u32,
     /// By what capacity is reckoned: learnt, or the config's until then.
     service_time_ms: f64,
-    /// None before the first.
-    cold_start_ms: Option<ColdStart>,
+    /// Of single requests; none before the first.
+    service_times_ms: Option<Quantiles>,
+    /// From an order to readiness; none before the first.
+    cold_start_ms: Option<Quantiles>,
     reasons: Vec<WrittenReason>,
 }
 
-/// From an order to readiness; so many of them took no longer.
+/// Half, nine tenths and 99 of 100 took no longer.
 #[derive(Debug, Serialize)]
-struct ColdStart {
+struct Quantiles {
     p50: f64,
     p90: f64,
     p99: f64,
+}
+
+impl From<[Duration; 3]> for Quantiles {
+    fn from(times: [Duration; 3]) -> Self {
+        let [p50, p90, p99] = times.map(millis);
+        Self { p50, p90, p99 }
+    }
 }
 
 impl From<Shown> for ScaleView {
@@ -44,6 +53,7 @@ impl From<Shown> for ScaleView {
         let Shown {
             record,
             starting,
+            seat_time,
             cold_start,
         } = shown;
         let (policy, evidence) = (&record.policy, &record.evidence);
@@ -59,11 +69,8 @@ impl From<Shown> for ScaleView {
             failing_starts: evidence.failing_starts,
             seats_per_replica: policy.seats_per_replica,
             service_time_ms: millis(service_time.unwrap_or_default()),
-            cold_start_ms: cold_start.map(|[p50, p90, p99]| ColdStart {
-                p50: millis(p50),
-                p90: millis(p90),
-                p99: millis(p99),
-            }),
+            service_times_ms: seat_time.map(Quantiles::from),
+            cold_start_ms: cold_start.map(Quantiles::from),
             reasons: record.reasons,
         }
     }

@@ -138,14 +138,15 @@ impl Autoscaler {
             pools.any(|pool| pool.name == name && pool.scale.is_some())
         };
         let gone = self.pools.extract_if(|name, _| !scaled(name));
-        for (name, entry) in gone {
+        for (name, mut entry) in gone {
             self.edge.autoscale.hide(&name);
+            let alarms = entry.launches.judge(&name, None, &[], &[]);
+            self.edge.alarms.tell(alarms);
             self.learnt.keep(&name, entry.scaled.learnt());
         }
         for (name, entry) in &mut self.pools {
             entry.scaled.stop_resting();
-            // What an earlier plan has asked for binds no later one.
-            entry.launches = Launches::default();
+            entry.launches.forget_need();
             self.edge.autoscale.show_launches(name, None);
         }
     }
@@ -163,7 +164,11 @@ impl Autoscaler {
         if !self.pools.contains_key(pool.name()) {
             // Who does not know how many there are must not say how many there should be.
             sample.endpoints.as_ref()?;
-            let scaled = ScaledPool::new(self.learnt.of(pool.name()), &sample, now);
+            let learnt = self.learnt.of(pool.name());
+            if learnt.knows_seat_time() {
+                pool.expect_seat_time(learnt.seat_seconds(policy.seat_time));
+            }
+            let scaled = ScaledPool::new(learnt, &sample, now);
             self.pools
                 .insert(pool.name().to_owned(), Entry::new(scaled));
         }
@@ -171,21 +176,30 @@ impl Autoscaler {
         let offered = self.edge.sources.provisioner(pool.name());
         let number = offered.as_ref().map(|offered| offered.number);
         let is_served = entry.ordered == number;
-        let planned = plan.map(|plan| entry.plan(pool.name(), plan, policy, sample.ready()));
+        let planned = plan.map(|plan| entry.plan(plan, policy, sample.ready()));
         let asked = planned
             .as_ref()
             .map(|status| status.need)
             .unwrap_or_default();
+        let verified = planned
+            .as_ref()
+            .map(|status| status.verified.clone())
+            .unwrap_or_default();
         if plan.is_some() {
             self.edge.autoscale.show_launches(pool.name(), planned);
         }
-        if may_rest && !asked.in_window && is_served && entry.scaled.rests(&sample) {
+        let has_launch = asked.in_window || entry.launches.is_judging();
+        if may_rest && !has_launch && is_served && entry.scaled.rests(&sample) {
             return None;
         }
         let is_first = entry.logged_at.is_none();
+        entry.scaled.learn_seat_times(&pool.take_seat_times());
         let decided = entry.scaled.decide(policy, sample, asked.replicas, now);
         self.edge.signals.publish(pool.name(), decided.signal, now);
         self.has_started |= decided.has_started;
+        let reasons = &decided.decision.reasons;
+        let alarms = entry.launches.judge(pool.name(), plan, &verified, reasons);
+        self.edge.alarms.tell(alarms);
         let record = Record::new(policy, &decided.evidence, &decided.decision);
         entry.log(pool.name(), &decided, &record, now);
         let shown = entry.scaled.shown(record, now);
@@ -255,20 +269,11 @@ impl Entry {
         }
     }
 
-    /// What the launches ask for now; an event when whether they hold has changed.
-    fn plan(
-        &mut self,
-        pool: &str,
-        plan: &PoolPlan,
-        policy: &ScalePolicy,
-        ready: u32,
-    ) -> LaunchStatus {
+    /// What the launches ask for now.
+    fn plan(&mut self, plan: &PoolPlan, policy: &ScalePolicy, ready: u32) -> LaunchStatus {
         let learnt = self.scaled.learnt();
-        let status = self
-            .launches
-            .look(plan, policy, learnt, ready, clock::wall());
-        self.launches.judge(pool, &status.verified);
-        status
+        self.launches
+            .look(plan, policy, learnt, ready, clock::wall())
     }
 
     fn log(&mut self, pool: &str, decided: &Decided, record: &Record, now: Timestamp) {

@@ -11,9 +11,13 @@ use schleuse_core::scale::{
     learnt::Learnt,
     plan::{Capacity, Need, Ratchet, Verification, WallTime, need, verify},
     policy::ScalePolicy,
+    reason::Reason,
 };
 
-use crate::log::{self, Level};
+use crate::{
+    alarm::{Alarm, State},
+    log::{self, Level},
+};
 
 /// What the launches of a pool ask for, as operators see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +37,8 @@ pub struct LaunchStatus {
 pub(super) struct Launches {
     /// The most that this window has asked for.
     asked: Ratchet,
-    /// Of each launch that is verified: whether it was short at the last look.
-    judged: BTreeMap<String, bool>,
+    /// Of each launch that is verified: how it stood at the last look.
+    judged: BTreeMap<String, Alarm>,
 }
 
 impl Launches {
@@ -57,33 +61,80 @@ impl Launches {
         }
     }
 
-    /// What changed since the last look: an event each.
-    pub(super) fn judge(&mut self, pool: &str, verified: &[Verification]) {
-        self.judged
-            .retain(|launch, _| verified.iter().any(|found| found.launch == *launch));
+    /// The plan is another one: what an earlier one has asked for does not bind it.
+    pub(super) fn forget_need(&mut self) {
+        self.asked = Ratchet::default();
+    }
+
+    /// Whether a launch is on, or was at the last look.
+    pub(super) fn is_judging(&self) -> bool {
+        !self.judged.is_empty()
+    }
+
+    /// What changed since the last look, an event each: how the launches of `plan` stand that are verified, after a
+    /// decision with these reasons. Those that are not verified any more and were short are over.
+    pub(super) fn judge(
+        &mut self,
+        pool: &str,
+        plan: Option<&PoolPlan>,
+        verified: &[Verification],
+        reasons: &[Reason],
+    ) -> Vec<Alarm> {
+        let is_verified = |launch: &String| verified.iter().any(|found| found.launch == *launch);
+        let ended = self.judged.extract_if(.., |launch, _| !is_verified(launch));
+        let short = ended.filter(|(_, alarm)| alarm.state == State::Short);
+        let mut changed: Vec<_> = short
+            .map(|(_, alarm)| Alarm {
+                state: State::Over,
+                ..alarm
+            })
+            .collect();
         for found in verified {
-            let is_short = found.short_by() > 0;
-            let before = self.judged.insert(found.launch.clone(), is_short);
-            if before != Some(is_short) {
-                note(pool, found);
+            let Some(alarm) = plan.and_then(|plan| alarm(pool, plan, found, reasons)) else {
+                continue;
+            };
+            let before = self.judged.insert(found.launch.clone(), alarm.clone());
+            if before.is_none_or(|before| before.state != alarm.state) {
+                changed.push(alarm);
             }
         }
+        changed.iter().for_each(note);
+        changed
     }
 }
 
-fn note(pool: &str, found: &Verification) {
-    let (needed, ready) = (found.needed.to_string(), found.ready.to_string());
+fn alarm(pool: &str, plan: &PoolPlan, found: &Verification, reasons: &[Reason]) -> Option<Alarm> {
+    let mut launches = plan.launches.iter().zip(&plan.services);
+    let (launch, service) = launches.find(|(launch, _)| launch.name == found.launch)?;
+    Some(Alarm {
+        state: match found.short_by() {
+            0 => State::Ready,
+            _ => State::Short,
+        },
+        launch: found.launch.clone(),
+        service: service.clone(),
+        pool: pool.to_owned(),
+        at: launch.at,
+        needed: found.needed,
+        ready: found.ready,
+        max: found.max,
+        reasons: reasons.iter().map(Reason::label).collect(),
+    })
+}
+
+fn note(alarm: &Alarm) {
+    let (needed, ready) = (alarm.needed.to_string(), alarm.ready.to_string());
     let fields = [
-        ("launch", &*found.launch),
-        ("pool", pool),
+        ("launch", &*alarm.launch),
+        ("pool", &*alarm.pool),
         ("needed", &*needed),
         ("ready", &*ready),
     ];
-    if found.short_by() > 0 {
-        log::event(Level::Error, "launch_short", &fields);
-    } else {
-        log::event(Level::Info, "launch_ready", &fields);
-    }
+    let level = match alarm.state {
+        State::Short => Level::Error,
+        State::Ready | State::Over => Level::Info,
+    };
+    log::event(level, alarm.state.label(), &fields);
 }
 
 #[cfg(test)]
@@ -175,5 +226,43 @@ mod tests {
         assert_eq!(short(10, -1), Some(0));
         assert_eq!(short(9, 1_800), Some(1));
         assert_eq!(short(0, 3_600), None);
+    }
+
+    /// How the launch is judged with so many replicas that serve, at that second.
+    fn judged(launches: &mut Launches, ready: u32, second: i64) -> Vec<State> {
+        let learnt = Learnt::default();
+        let status = launches.look(&plan(), &policy(), &learnt, ready, at(second));
+        let reasons = [Reason::Plan { replicas: 10 }];
+        let alarms = launches.judge("pool", Some(&plan()), &status.verified, &reasons);
+        for alarm in &alarms {
+            assert_eq!((&*alarm.launch, &*alarm.service), ("grant", "wohngeld"));
+            assert_eq!((alarm.needed, alarm.at), (10, at(0)));
+            assert_eq!(alarm.reasons, ["plan"]);
+        }
+        alarms.into_iter().map(|alarm| alarm.state).collect()
+    }
+
+    #[test]
+    fn a_launch_is_judged_when_that_changes() {
+        let mut launches = Launches::default();
+        let mut at = |ready, second| judged(&mut launches, ready, second);
+        assert_eq!(at(4, -61), []);
+        assert_eq!(at(4, -60), [State::Short]);
+        assert_eq!(at(6, -59), []);
+        assert_eq!(at(10, -50), [State::Ready]);
+        assert_eq!(at(9, 5), [State::Short]);
+        assert_eq!(at(9, 3_600), [State::Over]);
+        assert_eq!(at(9, 3_601), []);
+    }
+
+    #[test]
+    fn a_launch_that_is_withdrawn_while_it_is_short_is_over() {
+        let mut launches = Launches::default();
+        assert_eq!(judged(&mut launches, 4, -60), [State::Short]);
+        launches.forget_need(); // a reload
+        assert_eq!(judged(&mut launches, 4, -59), []);
+        let alarms = launches.judge("pool", None, &[], &[]);
+        assert_eq!(alarms.len(), 1);
+        assert_eq!(alarms[0].state, State::Over);
     }
 }

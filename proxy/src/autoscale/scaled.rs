@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use schleuse_core::{
-    Timestamp,
+    SeatTimes, Timestamp,
     scale::{
         decide::{Decision, Evidence},
         demand::{Instances, Report},
@@ -84,14 +84,18 @@ impl ScaledPool {
 
     /// Its state as operators see it, after the decision that `record` holds.
     pub(super) fn shown(&self, record: Record, now: Timestamp) -> Shown {
-        let cold_starts = &self.learnt().cold_starts;
-        let quantile = |q| cold_starts.quantile(q).unwrap_or_default();
-        let cold_start = [quantile(0.5), quantile(0.9), quantile(0.99)];
         Shown {
             record,
             starting: self.starts.ages(now),
-            cold_start: (cold_starts.weight() > 0).then_some(cold_start),
+            seat_time: self.learnt().seat_time_quantiles(),
+            cold_start: self.learnt().cold_start_quantiles(),
         }
+    }
+
+    /// Learns how long single requests held their seats.
+    pub(super) fn learn_seat_times(&mut self, times: &SeatTimes) {
+        let learnt = &mut self.recommender.learnt.seat_times;
+        times.iter().for_each(|time| learnt.record(time));
     }
 
     /// Whether the pool sleeps (or has the least it may have), nothing has happened since the last look, and so nothing

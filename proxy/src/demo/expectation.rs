@@ -47,6 +47,13 @@ impl Expectation {
                         )
                     })
             }
+            Self::SaysNot(text) => {
+                let line = answer.body.lines().find(|line| line.contains(text));
+                match line {
+                    None => Ok(format!("no {text}")),
+                    Some(line) => Err(format!("not expected: {}", around(line.trim(), text))),
+                }
+            }
             Self::Field(name, value) => {
                 let mut fields = answer.fields.iter().filter(|(known, _)| known == name);
                 match fields.find(|(_, known)| known.contains(value)) {

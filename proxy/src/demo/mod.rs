@@ -10,6 +10,7 @@ pub mod client;
 pub mod expectation;
 pub mod guide;
 pub mod interrupt;
+mod launch;
 pub mod places;
 pub mod process;
 pub mod request;

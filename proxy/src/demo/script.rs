@@ -47,6 +47,10 @@ pub fn chapters(site: &Site) -> Vec<Chapter> {
             steps: burst(),
         },
         Chapter {
+            title: "A launch, announced a minute ahead",
+            steps: launch(),
+        },
+        Chapter {
             title: "For operators",
             steps: operators(),
         },
@@ -113,6 +117,68 @@ fn burst() -> Vec<Step> {
             action: Action::Sleep("kfz-zulassung"),
             expected: vec![Status(200), says("\"desired\": 0")],
         },
+    ]
+}
+
+/// Pre-warmed at 60 s + 1 s cold start + creation before it begins; some seconds more, so that the order is not overdue.
+const ANNOUNCED_AHEAD_SECONDS: u64 = 66;
+
+fn launch() -> Vec<Step> {
+    let step = |title, action, expected| Step {
+        title,
+        action,
+        expected,
+    };
+    let request = Request::get(Http, "kfz-zulassung.localhost", "/010545459039/langsam");
+    let crowd = Burst {
+        count: 16,
+        request,
+        pool: "kfz-zulassung",
+    };
+    vec![
+        step(
+            "The pool sleeps. Eight people a second are announced for a minute from now:",
+            Action::Announce(ANNOUNCED_AHEAD_SECONDS),
+            vec![says("\"rejected\": null")],
+        ),
+        step(
+            "The timetable that follows from that, with pre-warm and verification:",
+            Action::Plan,
+            vec![
+                says("pool kfz-zulassung"),
+                says("pre-warm"),
+                says("verify"),
+                says("umweltpraemie begins"),
+            ],
+        ),
+        step(
+            "A minute before the beginning it is verified that its replicas serve:",
+            Action::AwaitEvent("launch_ready"),
+            vec![says("\"launch\":\"umweltpraemie\"")],
+        ),
+        step(
+            "Nobody comes for that minute, and none of them goes:",
+            Action::AwaitBegin("kfz-zulassung"),
+            vec![
+                Status(200),
+                says("\"plan\""),
+                Expectation::SaysNot("\"desired\": 0"),
+            ],
+        ),
+        step(
+            "The crowd finds them waiting:",
+            Action::Burst(crowd),
+            vec![Line("answered", "16 of 16")],
+        ),
+        step(
+            "At its end what arrives decides again, and as nobody comes any more, all go:",
+            Action::Sleep("kfz-zulassung"),
+            vec![
+                Status(200),
+                says("\"desired\": 0"),
+                Expectation::SaysNot("\"plan\""),
+            ],
+        ),
     ]
 }
 

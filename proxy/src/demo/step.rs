@@ -39,6 +39,14 @@ pub enum Action {
     SetMode(&'static str),
     /// Changes the config and waits until the proxy has judged it.
     Edit(Edit),
+    /// Brings the launch near, to so many seconds from now, and waits until that is in force.
+    Announce(u64),
+    /// Prints the timetable of the launch.
+    Plan,
+    /// Waits for a line of the log that says this of a pool.
+    AwaitEvent(&'static str),
+    /// Waits until the launch begins; the pool as it is then.
+    AwaitBegin(&'static str),
     /// SIGTERM to the proxy while a slow request is in flight.
     Stop(Request),
 }
@@ -85,6 +93,8 @@ pub enum Expectation {
     Line(&'static str, &'static str),
     /// A line of the body holds this text.
     Says(String),
+    /// No line of it does.
+    SaysNot(&'static str),
     /// A field (name in lower case) holds this text.
     Field(&'static str, &'static str),
     /// The server's certificate is the one in `tls/NAME.crt`.
@@ -109,6 +119,16 @@ impl Action {
                 format!("for i in $(seq {}); do {ask} & done; wait", burst.count)
             }
             Self::Sleep(pool) => pool_of(pool).curl(site.ports),
+            Self::Announce(seconds) => format!(
+                "sed -i \"s/at: 2.*Z/at: $(date -u -d '{seconds} seconds' +%FT%TZ)/\" schleuse.yaml"
+            ),
+            Self::Plan => "schleuse plan --config schleuse.yaml".to_owned(),
+            Self::AwaitEvent(event) => {
+                format!("until grep {event} log/proxy.jsonl; do sleep 1; done")
+            }
+            Self::AwaitBegin(pool) => {
+                format!("sleep 60; {}", pool_of(pool).curl(site.ports))
+            }
             Self::FindInLog => format!("grep {reference} log/proxy.jsonl"),
             Self::SetMode(mode) => set_mode(endpoint, mode).curl(site.ports),
             Self::Edit(edit) => format!("sed -i 's/{}/{}/' schleuse.yaml", edit.from, edit.to),

@@ -8,10 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use schleuse_core::scale::plan::WallTime;
+
 use super::{
     client::{Answer, Client},
     expectation::Context,
     interrupt::Interrupt,
+    launch,
     process::Process,
     request::Request,
     scaling, script,
@@ -23,7 +26,7 @@ use super::{
 /// For anything to happen that a step waits for: long, because a machine that is busy with other things is no fault.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks.
-const POLL: Duration = Duration::from_millis(20);
+pub(super) const POLL: Duration = Duration::from_millis(20);
 /// Of everything that belongs to a step.
 const INDENT: usize = 4;
 
@@ -49,6 +52,8 @@ pub struct Tour<'d> {
     session_endpoint: String,
     /// Of the last error page.
     reference: String,
+    /// When the announced launch begins.
+    begins: WallTime,
 }
 
 impl<'d> Tour<'d> {
@@ -65,6 +70,7 @@ impl<'d> Tour<'d> {
             client: Client::new(site)?,
             session_endpoint: String::new(),
             reference: String::new(),
+            begins: WallTime::default(),
         })
     }
 
@@ -79,7 +85,7 @@ impl<'d> Tour<'d> {
                     return score;
                 }
                 score.steps += 1;
-                if !self.step(score.steps, step) {
+                if !self.step(score.steps, step, interrupt) {
                     score.differing += 1;
                 }
             }
@@ -87,7 +93,7 @@ impl<'d> Tour<'d> {
         score
     }
 
-    fn step(&mut self, number: usize, step: &Step) -> bool {
+    fn step(&mut self, number: usize, step: &Step, interrupt: &Interrupt) -> bool {
         self.terminal.step(number, step.title);
         let address = self.session_address().to_owned();
         let command = step
@@ -95,7 +101,7 @@ impl<'d> Tour<'d> {
             .command(self.site, &address, &self.reference, self.proxy.id());
         self.terminal.command(INDENT, &command);
         let begun = Instant::now();
-        let answer = match self.act(&step.action) {
+        let answer = match self.act(&step.action, interrupt) {
             Ok(answer) => answer,
             Err(error) => {
                 self.terminal.bad(INDENT, &error.to_string());
@@ -120,7 +126,12 @@ impl<'d> Tour<'d> {
         }
         if matches!(
             step.action,
-            Action::Edit(_) | Action::Time(_) | Action::Sleep(_)
+            Action::Edit(_)
+                | Action::Time(_)
+                | Action::Sleep(_)
+                | Action::Announce(_)
+                | Action::AwaitEvent(_)
+                | Action::AwaitBegin(_)
         ) {
             good.push(format!("after {} ms", took.as_millis()));
         }
@@ -131,11 +142,17 @@ impl<'d> Tour<'d> {
         bad.is_empty()
     }
 
-    fn act(&mut self, action: &Action) -> io::Result<Answer> {
+    fn act(&mut self, action: &Action, interrupt: &Interrupt) -> io::Result<Answer> {
         match action {
             Action::Ask(request) | Action::Time(request) => self.client.send(request),
             Action::Burst(burst) => scaling::burst(&self.client, burst),
             Action::Sleep(pool) => scaling::await_sleep(&self.client, pool),
+            Action::Announce(seconds) => self.announce(*seconds),
+            Action::Plan => launch::plan(self.site),
+            Action::AwaitEvent(event) => launch::await_event(self.site, event),
+            Action::AwaitBegin(pool) => {
+                launch::await_begin(&self.client, pool, self.begins, interrupt)
+            }
             Action::FindInLog => self.find_in_log(),
             Action::SetMode(mode) => self.client.send(&set_mode(self.session_address(), mode)),
             Action::Edit(edit) => self.edit(edit),
@@ -177,14 +194,25 @@ impl<'d> Tour<'d> {
         })
     }
 
-    /// The status once the proxy has judged the changed file.
+    fn announce(&mut self, ahead_seconds: u64) -> io::Result<Answer> {
+        let before = generation(&self.status()?);
+        self.begins = launch::moment(ahead_seconds);
+        launch::announce(self.site, self.begins)?;
+        self.await_judgement(before, Outcome::Loaded)
+    }
+
     fn edit(&self, edit: &Edit) -> io::Result<Answer> {
         let before = generation(&self.status()?);
         self.site.replace(edit.from, edit.to)?;
+        self.await_judgement(before, edit.outcome)
+    }
+
+    /// The status once the proxy has judged the changed file.
+    fn await_judgement(&self, before: Option<u64>, outcome: Outcome) -> io::Result<Answer> {
         await_some("the proxy did not judge the change as expected", || {
             let answer = self.status()?;
             let refused = answer.body.contains("\"problems\"");
-            let judged = match edit.outcome {
+            let judged = match outcome {
                 Outcome::Loaded => !refused && generation(&answer) > before,
                 Outcome::Refused => refused && generation(&answer) == before,
                 Outcome::Mended => !refused && generation(&answer) == before,

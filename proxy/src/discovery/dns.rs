@@ -1,7 +1,7 @@
 //! Endpoints from a name server: A and AAAA records with a port of the config, or SRV records with their own.
 //!
 //! Asked again when the TTL is over. NOERROR is an answer, with or without records; everything else (time-out, SERVFAIL,
-//! NXDOMAIN, a packet that cannot be read, a server that only names others) is none. Many names have no AAAA records and servers that fail to say so: a
+//! NXDOMAIN, a packet that cannot be read, a server that only names others, aliases that lead in a circle) is none. Many names have no AAAA records and servers that fail to say so: a
 //! failure of one address family is forgiven where the other one answered with records and the failing one had none
 //! before.
 
@@ -38,6 +38,8 @@ const AFTER_FAILURE: Backoff = Backoff {
     base: Duration::from_secs(1),
     max: Duration::from_secs(30),
 };
+/// A chain of more aliases is taken for one without end; what looks records up follows as many.
+const ALIASES_MAX: usize = 8;
 /// More targets of SRV records are no pool, but a mistake in the zone.
 const TARGETS_MAX: usize = 1000;
 
@@ -126,13 +128,20 @@ impl Dns {
             Some(resolver) => resolver.clone(),
             None => self.resolver.insert(self.connect()?).clone(),
         };
-        match self.question.question.clone() {
+        let (name, answer) = match self.question.question.clone() {
             DnsQuestion::Addresses { name, port } => {
                 let found = self.addresses(&resolver, &name).await?;
-                Ok(with_port(&found, port))
+                (name, with_port(&found, port))
             }
-            DnsQuestion::Services { name } => self.services(&resolver, &name).await,
+            DnsQuestion::Services { name } => {
+                let found = self.services(&resolver, &name).await?;
+                (name, found)
+            }
+        };
+        if answer.records.is_empty() {
+            follow_aliases(&resolver, &name).await?;
         }
+        Ok(answer)
     }
 
     fn connect(&self) -> Result<TokioResolver, String> {
@@ -304,6 +313,27 @@ async fn look_up<T>(
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(none))) => Err(broken(&none.response_code)),
         Err(error) => Err(broken(&error)),
+    }
+}
+
+/// Whether the aliases (CNAME) of a name have an end. The resolver says of a chain that it gave up what it says of a name
+/// without records, and that would empty the pool.
+async fn follow_aliases(resolver: &TokioResolver, name: &str) -> Result<(), String> {
+    let mut alias = name.to_owned();
+    for _ in 0..ALIASES_MAX {
+        let found = look_up(resolver, &alias, RecordType::CNAME, alias_of).await?;
+        match found.records.into_iter().next() {
+            Some(target) => alias = target,
+            None => return Ok(()),
+        }
+    }
+    Err(format!("the aliases of {name} have no end"))
+}
+
+fn alias_of(data: &RData) -> Option<String> {
+    match data {
+        RData::CNAME(target) => Some(target.0.to_ascii()),
+        _ => None,
     }
 }
 

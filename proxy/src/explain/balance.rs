@@ -6,6 +6,7 @@ use schleuse_http1::RequestHead;
 
 use super::{
     route::Route,
+    seats::Seats,
     step::{Step, Steps, grouped},
 };
 
@@ -65,22 +66,18 @@ fn explain_weight(snapshot: &Snapshot, route: &Route<'_>, steps: &mut Steps) {
 
 fn explain_queue(pool: &Pool, steps: &mut Steps) {
     let queue = &pool.policy.queue;
-    let seats = u64::from(pool.policy.concurrency).saturating_mul(pool.endpoints.len() as u64);
+    let seats = Seats::of(pool);
     let share = |places: u32| (u64::from(places) * u64::from(queue.client_share) / 100).max(1);
     let (client, client_in_all) = (
         share(queue.waiting_per_tenant_max),
         share(queue.waiting_max),
     );
     let (decision, why) = if queue.waiting_max == 0 {
-        let why = format!(
-            "503 when all {} seats are taken (`waiting_max: 0`)",
-            grouped(seats)
-        );
+        let why = format!("503 when all {seats} are taken (`waiting_max: 0`)");
         ("does not wait".to_owned(), why)
     } else {
         let why = format!(
-            "while all {} seats are taken; 503 at once where the wait would be longer\nplaces: {} in all, {} per tenant; of them {} and {} per client network; memory: {} in all, {} per tenant",
-            grouped(seats),
+            "while all {seats} are taken; 503 at once where the wait would be longer\nplaces: {} in all, {} per tenant; of them {} and {} per client network; memory: {} in all, {} per tenant",
             grouped(queue.waiting_max.into()),
             grouped(queue.waiting_per_tenant_max.into()),
             grouped(client_in_all),

@@ -15,6 +15,7 @@ use super::{
     asked::Asked,
     limits::explain_connections,
     refused,
+    seats::Seats,
     step::{Step, Steps, grouped},
 };
 use crate::{
@@ -357,13 +358,19 @@ fn explain_pool<'s>(
         "the tenant's own, by `pools_by_tenant`".to_owned()
     };
     let endpoints: Vec<_> = pool.endpoints.iter().map(ToString::to_string).collect();
-    let seats = u64::from(pool.policy.concurrency).saturating_mul(endpoints.len() as u64);
+    let seats = Seats::of(pool);
+    let reason = match seats.origin() {
+        Some(origin) => format!("{reason}\n{origin}"),
+        None => reason,
+    };
     steps.push(
         Step::new("pool", pool.name.clone(), reason)
             .fact("name", pool.name.clone())
             .fact("own", !shared)
             .fact("endpoints", endpoints)
-            .fact("seats", seats),
+            .fact("seats", seats.fixed())
+            .fact("seats_max", seats.most())
+            .fact("seats_per_endpoint", pool.policy.concurrency),
     );
     Ok(pool)
 }

@@ -10,6 +10,8 @@ use super::*;
 const REGISTER: &str = "ars,name,bevoelkerung\n\
     110000000000,\"Berlin, Stadt\",3685265\n\
     064120000000,\"Frankfurt am Main, Stadt\",756021\n\
+    053150000000,\"Köln, Stadt\",1024621\n\
+    020000000000,\"Hamburg, Freie und Hansestadt\",1862565\n\
     010545459039,Gröde,7\n";
 
 /// A service `w` with everything that an explanation may show; `more` are further lines of it.
@@ -27,7 +29,7 @@ services:
     tenant_from: [host, path, query, cookie, header]
     tenant_header: X-Ars
     pool: shared
-    pools_by_tenant: {{ \"064120000000\": own }}
+    pools_by_tenant: {{ \"064120000000\": own, \"053150000000\": scaled, \"020000000000\": found }}
     body_max: 1KiB
     limits:
       tenant: {{ rate: 5/s, rate_per_1000_inhabitants: 0.2/s, burst: 2s, in_flight: 10 }}
@@ -38,6 +40,8 @@ services:
 pools:
   shared: {{ endpoints: [\"10.0.0.1:80\", \"10.0.0.2:80\"], concurrency: 20, queue: {{ fair_by: square_root }} }}
   own: {{ endpoints: [\"10.0.0.3:80\"], queue: {{ waiting_max: 1 }} }}
+  scaled: {{ concurrency: 20, scale: {{ min: 0, max: 40, process: {{ command: [a, \"{{port}}\"] }} }} }}
+  found: {{ concurrency: 20, discovery: {{ file: e.json }} }}
 "
     )
 }
@@ -179,6 +183,28 @@ fn a_tenant_with_its_own_pool_is_told_from_those_that_share() {
         (&pool["facts"]["own"], &pool["facts"]["seats"]),
         (&false.into(), &40.into())
     );
+}
+
+#[test]
+fn of_endpoints_that_come_and_go_it_says_how_many_seats_there_can_be() {
+    let scaled = get("http://w.example/053150000000/");
+    let facts = &step(&scaled, "pool")["facts"];
+    assert_eq!(
+        (&facts["seats"], &facts["seats_max"]),
+        (&Value::Null, &800.into())
+    );
+    let queue = step(&scaled, "queue")["reason"].as_str().unwrap();
+    assert!(
+        queue.contains("while all seats that there are (at most 800) are taken"),
+        "{queue}"
+    );
+    let found = get("http://w.example/020000000000/");
+    let facts = &step(&found, "pool")["facts"];
+    assert_eq!(
+        (&facts["seats"], &facts["seats_max"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(facts["seats_per_endpoint"], 20);
 }
 
 #[test]

@@ -8,7 +8,6 @@ pub mod output;
 pub mod port;
 pub mod process;
 pub mod replica;
-pub mod signature;
 pub mod webhook;
 
 use std::net::SocketAddr;

@@ -3,7 +3,8 @@
 //! One task per pool keeps the number of replicas at what the newest order says. What crashes is started again after a
 //! pause that grows with each crash; until one of them listens again, and in a loop of crashes until that has lasted, one
 //! is tried at a time, so that a broken program never costs more than one start per pause. A changed command replaces
-//! replicas one by one: an old one goes when a new one listens.
+//! replicas one by one: an old one goes when a new one is ready, which the pool's probe says ([`Processes::readiness`]). A
+//! program that listens and cannot serve replaces nothing.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -40,6 +41,7 @@ const STABLE_AFTER: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Processes {
     wanted: watch::Sender<Wanted>,
+    ready: mpsc::Sender<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +73,7 @@ impl Processes {
             stopping: false,
         });
         let (listening, listens) = mpsc::channel(64);
+        let (ready, serving) = mpsc::channel(64);
         let (ended, ends) = mpsc::channel(64);
         let keeper = Keeper {
             wanted: wanted.subscribe(),
@@ -84,8 +87,17 @@ impl Processes {
             ended,
             place: place.clone(),
         };
-        spawn(place.tracker.track_future(keeper.run(listens, ends)));
-        Self { wanted }
+        spawn(
+            place
+                .tracker
+                .track_future(keeper.run(listens, serving, ends)),
+        );
+        Self { wanted, ready }
+    }
+
+    /// Takes the number of each replica that was probed and can serve.
+    pub fn readiness(&self) -> mpsc::Sender<u32> {
+        self.ready.clone()
     }
 
     /// From now on replicas are started with this; those that run another one are replaced.
@@ -114,6 +126,7 @@ struct Known {
     template: Arc<ProcessTemplate>,
     started: Timestamp,
     listens: bool,
+    ready: bool,
     /// None: it was told to end.
     end: Option<oneshot::Sender<()>>,
 }
@@ -135,7 +148,12 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(mut self, mut listens: mpsc::Receiver<u32>, mut ends: mpsc::Receiver<Ended>) {
+    async fn run(
+        mut self,
+        mut listens: mpsc::Receiver<u32>,
+        mut serving: mpsc::Receiver<u32>,
+        mut ends: mpsc::Receiver<Ended>,
+    ) {
         let mut template = self.wanted.borrow().template.clone();
         loop {
             let mut wanted = self.wanted.borrow_and_update().clone();
@@ -153,6 +171,7 @@ impl Keeper {
             tokio::select! {
                 changed = self.wanted.changed(), if !self.abandoned => self.abandoned = changed.is_err(),
                 Some(number) = listens.recv() => self.note_listening(number),
+                Some(number) = serving.recv() => self.note_ready(number),
                 Some(ended) = ends.recv() => self.note_end(ended, &wanted).await,
                 () = sleep_until(clock::instant(retry.unwrap_or_default())), if retry.is_some() => {
                     self.crashes.retry_at = None;
@@ -174,7 +193,7 @@ impl Keeper {
         let order = wanted.order.as_ref().filter(|_| !wanted.stopping);
         let desired = order.map_or(0, |order| order.desired as usize);
         let is_fresh = |known: &Known| known.template == wanted.template;
-        let new_ones = self.count(|known| is_fresh(known) && known.listens);
+        let new_ones = self.count(|known| is_fresh(known) && known.ready);
         self.end_beyond(desired.saturating_sub(new_ones), |known| !is_fresh(known));
         self.end_beyond(desired, is_fresh);
         let missing = desired.saturating_sub(self.count(is_fresh));
@@ -200,7 +219,7 @@ impl Keeper {
             .filter(|(_, known)| known.end.is_some());
         let mut order: Vec<_> = staying
             .filter(|(_, known)| which(known))
-            .map(|(number, known)| (!known.listens, *number))
+            .map(|(number, known)| (!known.ready, *number))
             .collect();
         order.sort_unstable();
         for (_, number) in order.into_iter().skip(keep) {
@@ -227,6 +246,7 @@ impl Keeper {
             template: template.clone(),
             started: clock::now(),
             listens: false,
+            ready: false,
             end: Some(end),
         };
         self.replicas.insert(number, known);
@@ -254,6 +274,12 @@ impl Keeper {
                 ("took_ms", &*took),
             ];
             log::event(Level::Info, "replica_listening", &fields);
+        }
+    }
+
+    fn note_ready(&mut self, number: u32) {
+        if let Some(known) = self.replicas.get_mut(&number) {
+            known.ready = true;
         }
     }
 

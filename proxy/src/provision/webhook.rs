@@ -1,40 +1,30 @@
 //! Orders to somebody else: a signed POST that is repeated until it is taken.
 //!
 //! Only the newest order counts: what was overtaken while another one was under way or a pause lasted is never sent. A
-//! receiver that fails gets no more attempts by getting more orders, since orders do not shorten the pause. One
-//! connection per attempt: an order comes every few seconds at most, and a connection that was kept idle may be a dead
-//! one.
+//! receiver that fails gets no more attempts by getting more orders, since orders do not shorten the pause. An attempt
+//! that hangs is given up for a newer order: what it would be answered is of no interest any more, and a pool that has to
+//! grow must not wait until it times out.
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{Request, header};
-use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::ClientConfig;
 use schleuse_config::Webhook as Receiver;
 use serde::Serialize;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::sleep,
 };
-use tokio_rustls::TlsConnector;
 
-use super::{Event, Order, Provisioner, signature::signature};
+use super::{Event, Order, Provisioner};
 use crate::{
-    backoff::Backoff,
-    clock,
     log::{self, Level},
     tasks::spawn,
+    webhook::{AFTER_FAILURE, Caller},
 };
 
-const AFTER_FAILURE: Backoff = Backoff {
-    base: Duration::from_millis(500),
-    max: Duration::from_mins(1),
-};
+/// The part of `timeout` after which an attempt hangs: a newer order does not wait longer for it, but so long, lest a
+/// receiver that is merely slow never gets to answer a pool whose number changes four times a second.
+const HANGS_AFTER: u32 = 5;
 
 /// Tells a receiver how many replicas there should be. Dropping it ends that, as [`Provisioner::stop`] does.
 #[derive(Debug)]
@@ -55,7 +45,7 @@ struct Body<'o> {
 
 impl Webhook {
     /// Sends nothing before the first order. Must be called within a runtime. `tls` is for `https` alone, see
-    /// [`system_authorities`].
+    /// [`crate::webhook::system_authorities`].
     pub fn new(
         pool: Arc<str>,
         receiver: Arc<Receiver>,
@@ -66,8 +56,7 @@ impl Webhook {
         let (stopped, mut stop) = watch::channel(false);
         let sender = Sender {
             pool,
-            receiver,
-            tls,
+            caller: Caller::new(receiver, tls),
             events,
         };
         spawn(async move {
@@ -90,32 +79,11 @@ impl Provisioner for Webhook {
     }
 }
 
-/// The authorities that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Reads files.
-///
-/// # Errors
-///
-/// When the TLS library refuses its own defaults.
-pub fn system_authorities() -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let errors: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-        let fields = [("error", &*errors.join("; "))];
-        log::event(Level::Warn, "no_certificate_authorities", &fields);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
 /// The task of a pool.
 #[derive(Debug)]
 struct Sender {
     pool: Arc<str>,
-    receiver: Arc<Receiver>,
-    tls: Arc<ClientConfig>,
+    caller: Caller,
     events: mpsc::Sender<Event>,
 }
 
@@ -132,7 +100,14 @@ impl Sender {
                 continue;
             };
             let attempt = order.attempt;
-            match self.send(&order).await {
+            let sent = tokio::select! {
+                sent = self.send(&order) => sent,
+                () = self.overtaken(&mut orders) => {
+                    self.note_overtaken(&order);
+                    continue;
+                }
+            };
+            match sent {
                 Ok(()) => {
                     self.note_taken(&order, failures);
                     failures = 0;
@@ -150,63 +125,15 @@ impl Sender {
         }
     }
 
+    /// Ends when the attempt under way hangs and there is a newer order.
+    async fn overtaken(&self, orders: &mut watch::Receiver<Option<Order>>) {
+        sleep(self.caller.timeout() / HANGS_AFTER).await;
+        if orders.changed().await.is_err() {
+            std::future::pending::<()>().await; // nobody is left who could order
+        }
+    }
+
     async fn send(&self, order: &Order) -> Result<(), String> {
-        let limit = self.receiver.timeout;
-        match timeout(limit, self.post(order)).await {
-            Ok(Ok(status)) if status.is_success() => Ok(()),
-            Ok(Ok(status)) => Err(format!("answered {}", status.as_u16())),
-            Ok(Err(why)) => Err(why),
-            Err(_) => Err(format!("no answer within {limit:?}")),
-        }
-    }
-
-    async fn post(&self, order: &Order) -> Result<http::StatusCode, String> {
-        let Receiver {
-            tls, host, port, ..
-        } = &*self.receiver;
-        let bare = host.trim_matches(['[', ']']);
-        let tcp = TcpStream::connect((bare, *port)).await;
-        let tcp = tcp.map_err(|error| format!("cannot be reached: {error}"))?;
-        if !tls {
-            return self.exchange(order, tcp).await;
-        }
-        let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
-        let connector = TlsConnector::from(self.tls.clone());
-        let secured = connector.connect(name, tcp).await;
-        self.exchange(order, secured.map_err(|error| format!("no TLS: {error}"))?)
-            .await
-    }
-
-    async fn exchange(
-        &self,
-        order: &Order,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ) -> Result<http::StatusCode, String> {
-        let request = self.request(order)?;
-        let broken = |error: hyper::Error| format!("no answer: {error}");
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(broken)?;
-        let answer = async {
-            let answer = sender.send_request(request).await.map_err(broken)?;
-            Ok(answer.status())
-        };
-        // The connection is driven beside the exchange and dropped with it: nothing of the body is of interest.
-        tokio::select! {
-            answer = answer => answer,
-            Err(error) = connection => Err(broken(error)),
-        }
-    }
-
-    fn request(&self, order: &Order) -> Result<Request<Full<Bytes>>, String> {
-        let Receiver {
-            host,
-            target,
-            secret,
-            tls,
-            port,
-            ..
-        } = &*self.receiver;
         let body = Body {
             pool: &self.pool,
             desired: order.desired,
@@ -215,28 +142,7 @@ impl Sender {
             attempt: order.attempt,
         };
         let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
-        let id = &*order.idempotency_key;
-        let timestamp = clock::unix().as_secs();
-        let host = match (tls, port) {
-            (true, 443) | (false, 80) => host.clone(),
-            _ => format!("{host}:{port}"),
-        };
-        Request::post(target)
-            .header(header::HOST, host)
-            .header(
-                header::USER_AGENT,
-                concat!("schleuse/", env!("CARGO_PKG_VERSION")),
-            )
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("idempotency-key", id)
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header(
-                "webhook-signature",
-                signature(&secret.0, id, timestamp, &body),
-            )
-            .body(Full::new(body.into()))
-            .map_err(|error| error.to_string())
+        self.caller.post(&order.idempotency_key, body).await
     }
 
     fn note_taken(&self, order: &Order, failures: u32) {
@@ -247,6 +153,12 @@ impl Sender {
             ("failures_before", &*failures),
         ];
         log::event(Level::Info, "webhook_taken", &fields);
+    }
+
+    fn note_overtaken(&self, order: &Order) {
+        let desired = order.desired.to_string();
+        let fields = [("pool", &*self.pool), ("desired", &*desired)];
+        log::event(Level::Warn, "webhook_overtaken", &fields);
     }
 
     fn note_failed(&self, order: &Order, why: &str, failures: u32, pause: Duration) {
@@ -266,10 +178,11 @@ impl Sender {
 mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;
+    use crate::webhook::system_authorities;
 
     fn order(attempt: u64) -> Order {
         Order {
@@ -281,7 +194,8 @@ mod tests {
         }
     }
 
-    async fn webhook() -> (TcpListener, Webhook, mpsc::Receiver<Event>) {
+    /// A receiver that is waited for as long, and who tells it.
+    async fn webhook_within(timeout: Duration) -> (TcpListener, Webhook, mpsc::Receiver<Event>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Receiver {
             tls: false,
@@ -289,10 +203,10 @@ mod tests {
             port: listener.local_addr().unwrap().port(),
             target: "/".to_owned(),
             secret: schleuse_config::WebhookSecret([7; 32].into()),
-            timeout: Duration::from_mins(1),
+            timeout,
         };
         let (events, told) = mpsc::channel(8);
-        let tls = Arc::new(system_authorities().unwrap());
+        let tls = system_authorities().await.unwrap();
         let webhook = Webhook::new("any".into(), Arc::new(receiver), tls, events);
         (listener, webhook, told)
     }
@@ -315,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_the_orders_that_came_meanwhile_only_the_newest_is_sent() {
-        let (listener, webhook, mut told) = webhook().await;
+        let (listener, webhook, mut told) = webhook_within(Duration::from_mins(1)).await;
         webhook.scale(order(1));
         let (first, stream) = received(&listener).await;
         assert!(first.contains("idempotency-key: key-1\r\n"), "{first}");
@@ -338,11 +252,28 @@ mod tests {
 
     #[tokio::test]
     async fn an_attempt_under_way_ends_with_the_stop() {
-        let (listener, webhook, mut told) = webhook().await;
+        let (listener, webhook, mut told) = webhook_within(Duration::from_mins(1)).await;
         webhook.scale(order(1));
         let (_order, mut stream) = received(&listener).await;
         webhook.stop();
         assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
         assert!(told.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_hangs_is_given_up_for_a_newer_order_and_for_nothing_else() {
+        let (listener, webhook, mut told) = webhook_within(Duration::from_secs(10)).await;
+        webhook.scale(order(1));
+        let (_first, mut hanging) = received(&listener).await;
+        webhook.scale(order(2));
+        let (next, stream) = received(&listener).await;
+        assert!(next.contains("idempotency-key: key-2\r\n"), "{next}");
+        assert_eq!(hanging.read(&mut [0; 16]).await.unwrap(), 0);
+        answer(stream, "204 No Content").await;
+        let taken = told.recv().await;
+        assert!(
+            matches!(taken, Some(Event::Acknowledged { attempt: 2 })),
+            "{taken:?}"
+        );
     }
 }

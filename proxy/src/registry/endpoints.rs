@@ -37,6 +37,15 @@ impl Pool {
         self.found.status(clock::now())
     }
 
+    /// Whether the endpoint at this address has not answered a probe yet; none: it is not in the list.
+    pub fn starts_at(&self, address: SocketAddr) -> Option<bool> {
+        let views = self.views();
+        let mut there = views.iter().map(|(view, _)| view);
+        there
+            .find(|view| view.address == address && view.listed)
+            .map(|view| view.starting)
+    }
+
     /// Whether nothing is under way at this address: no request, no stream.
     pub fn is_idle(&self, address: SocketAddr) -> bool {
         let views = self.views();

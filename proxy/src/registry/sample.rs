@@ -1,6 +1,8 @@
 //! What a pool shows to whoever decides how many endpoints it should have.
 
-use schleuse_core::Timestamp;
+use std::time::Duration;
+
+use schleuse_core::{SeatTimes, Timestamp};
 
 use super::Pool;
 use crate::{
@@ -27,6 +29,18 @@ impl Pool {
             gauges,
             starts_failed,
             endpoints: is_known.then_some(endpoints),
+        }
+    }
+
+    /// How long requests held their seats that were answered since the last call.
+    pub fn take_seat_times(&self) -> SeatTimes {
+        self.guarded.lock().state.take_seat_times()
+    }
+
+    /// Takes over what is known of the seconds that a request holds its seat, until the first one departs.
+    pub fn expect_seat_time(&self, seconds: f64) {
+        if let Ok(seat_time) = Duration::try_from_secs_f64(seconds) {
+            self.guarded.lock().state.expect_seat_time(seat_time);
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use schleuse_config::{FallbackPage, PagePart};
 use schleuse_core::{Refusal, refusal::Language};
+use smallvec::SmallVec;
 
 use super::when::try_again;
 use crate::{log::push_string, reference::Reference};
@@ -65,6 +67,21 @@ pub(super) fn page(
         reference.as_str(),
         "</code></p>\n</main>\n</body>\n</html>\n",
     ];
+    pieces.concat().into_bytes()
+}
+
+/// The service's own page. `retry_after` is in seconds; neither that nor a reference needs escaping.
+pub(super) fn fallback_page(
+    page: &FallbackPage,
+    reference: &Reference,
+    retry_after: &str,
+) -> Vec<u8> {
+    let parts = page.0.iter().map(|part| match part {
+        PagePart::Text(text) => text.as_str(),
+        PagePart::Reference => reference.as_str(),
+        PagePart::RetryAfter => retry_after,
+    });
+    let pieces: SmallVec<[&str; 8]> = parts.collect();
     pieces.concat().into_bytes()
 }
 

@@ -1,4 +1,5 @@
-//! Local processes as the endpoints of their pool: in when they listen, out before they are told to stop.
+//! Local processes as the endpoints of their pool: in when they listen, ready when the pool's probe says so, out before
+//! they are told to stop.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{discovery::found::Source, provision::Event, registry::Pool, tasks::spawn};
 
-/// Between two looks whether a replica that is to go has nothing left to do.
+/// Between two looks whether a replica is ready, or has nothing left to do.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Carries what happens to the replicas into the pool, until the last of them is gone.
 pub(super) async fn follow(
     pool: Arc<Pool>,
     mut events: mpsc::Receiver<Event>,
+    ready: mpsc::Sender<u32>,
     stopping: CancellationToken,
 ) {
     let mut serving: BTreeMap<u32, SocketAddr> = BTreeMap::new();
@@ -27,6 +29,9 @@ pub(super) async fn follow(
         match event {
             Event::Listening { replica, address } => {
                 serving.insert(replica, address);
+                tell(&pool, &serving);
+                spawn(wait_ready(pool.clone(), address, replica, ready.clone()));
+                continue;
             }
             Event::Draining {
                 replica,
@@ -65,6 +70,20 @@ pub(super) async fn follow(
 fn tell(pool: &Pool, serving: &BTreeMap<u32, SocketAddr>) {
     // None: the pool has another source by now, and these replicas are on their way out.
     let _ = pool.found(&Source::Processes, serving.values().copied().collect());
+}
+
+/// Ends when the replica answers its probe, or is gone.
+async fn wait_ready(pool: Arc<Pool>, address: SocketAddr, replica: u32, ready: mpsc::Sender<u32>) {
+    loop {
+        match pool.starts_at(address) {
+            Some(true) => sleep(LOOK).await,
+            Some(false) => {
+                let _ = ready.send(replica).await; // nobody keeps replicas any more
+                return;
+            }
+            None => return,
+        }
+    }
 }
 
 /// When the process stops its requests are over, or have had their time.

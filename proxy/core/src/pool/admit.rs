@@ -47,7 +47,12 @@ impl<R: SharedRate> PoolState<R> {
             .rate
             .filter(|_| !held_by_newer)
             .map(|(quota, rate)| (quota.share(policy.share), rate));
-        match self.seat_at_once(policy, now, flow, arrival, rate) {
+        let seat = if held_by_newer {
+            Err(Hindrance::Flow)
+        } else {
+            self.seat_at_once(policy, now, flow, arrival, rate)
+        };
+        match seat {
             Ok(position) => {
                 self.demand.arrived();
                 let seats = self.endpoints.seats(policy, now);
@@ -217,7 +222,7 @@ impl<R: SharedRate> PoolState<R> {
             counted,
         };
         let rate = rate.map(|(quota, rate)| (quota, rate.clone()));
-        let Some(ticket) = self.queue.enqueue(waiter, arrival.generation, rate, now) else {
+        let Some(ticket) = self.queue.enqueue(&waiter, arrival.generation, rate, now) else {
             return Admission::Refuse(self.refuse(Refusal::QueueFull, None));
         };
         self.totals.queued += 1;

@@ -97,7 +97,7 @@ impl<R: SharedRate> PoolState<R> {
             linked: true,
             counted: true,
         };
-        let ticket = self.queue.enqueue(waiter, arrival.generation, None, now)?;
+        let ticket = self.queue.enqueue(&waiter, arrival.generation, None, now)?;
         self.totals.queued += 1;
         self.totals.requeued += 1;
         // The last endpoint of a pool that somebody scales may have gone with this connection.

@@ -7,7 +7,6 @@ use super::{
     flow::Standing,
     key,
     running::{Run, RunId},
-    service_time::ServiceTime,
     virtual_time::{Virtual, Weight},
 };
 use crate::{Timestamp, rate::SharedRate};
@@ -82,7 +81,7 @@ impl<R: SharedRate> FairQueue<R> {
     pub(super) fn charge(&mut self, index: u32, cost: u32, seats: u32, now: Timestamp) -> RunId {
         self.change(index, |flow| flow.in_flight += 1);
         let load = self.load;
-        let prior = self.service_time.or(ServiceTime::UNKNOWN);
+        let prior = self.service_time.or(self.expected);
         let (mut price, mut charged) = (Weight::from_thousandths(0).price(), <_>::default());
         if let Some(flow) = self.flows.get(index) {
             let weight = flow.weight.thousandths().max(load.weight_floor());

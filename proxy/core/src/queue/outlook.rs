@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{
     FairQueue,
     policy::{FairBy, QueuePolicy},
-    service_time::ServiceTime,
 };
 use crate::{
     Refusal, Timestamp,
@@ -39,7 +38,7 @@ impl<R: SharedRate> FairQueue<R> {
         full: bool,
         now: Timestamp,
     ) -> Outlook {
-        let prior = self.service_time.or(ServiceTime::UNKNOWN);
+        let prior = self.service_time.or(self.expected);
         let flow = self.flows.get(index);
         let each = flow
             .map_or(prior, |flow| flow.service_time.or(prior))

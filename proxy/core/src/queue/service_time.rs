@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) struct ServiceTime(u64);
 
 impl ServiceTime {
-    /// Before the first departure of a pool. Only the first few charges rest on it.
+    /// Before the first departure of a pool that nothing was learnt of. Only the first few charges rest on it.
     pub(crate) const UNKNOWN: Self = Self(100_000_000);
 
     /// Folds one in; each new one counts as one of `memory`.

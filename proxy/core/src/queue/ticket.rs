@@ -31,6 +31,10 @@ pub enum Class {
 
 /// What is known of one who waits.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts of one request, each of which can be true without the others"
+)]
 pub(crate) struct Waiter {
     pub(crate) flow: u32,
     pub(crate) class: Class,

@@ -6,7 +6,6 @@ use super::{
     FairQueue,
     charge::CORRECTION_INTERVAL,
     flow::{Flow, FlowKey, Standing},
-    service_time::ServiceTime,
     ticket::Ticket,
 };
 use crate::{Timestamp, rate::SharedRate};
@@ -93,7 +92,7 @@ impl<R: SharedRate> FairQueue<R> {
             active_flows: self.load.active,
             seats,
             drain: self.drain(seats),
-            service_time: self.service_time.or(ServiceTime::UNKNOWN).duration(),
+            service_time: self.service_time.or(self.expected).duration(),
         }
     }
 

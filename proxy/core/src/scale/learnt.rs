@@ -94,6 +94,11 @@ impl Learnt {
         mean.add(seconds, completions, elapsed.as_secs_f64());
     }
 
+    /// Whether a request was ever seen to hold a seat.
+    pub fn knows_seat_time(&self) -> bool {
+        self.loaded.completions + self.quiet.completions > 0.0
+    }
+
     /// Seconds that a request holds a seat on average, at least a microsecond.
     pub fn seat_seconds(&self, prior: Duration) -> f64 {
         let quiet = self.quiet.towards(prior.as_secs_f64());
@@ -103,6 +108,16 @@ impl Learnt {
     /// The cold start that the share `q` of all starts stays below; `prior` until one was seen.
     pub fn cold_start(&self, q: f64, prior: Duration) -> Duration {
         self.cold_starts.quantile(q).unwrap_or(prior)
+    }
+
+    /// Half, nine tenths and 99 of 100 requests held their seat no longer; none before the first.
+    pub fn seat_time_quantiles(&self) -> Option<[Duration; 3]> {
+        quantiles(&self.seat_times)
+    }
+
+    /// Half, nine tenths and 99 of 100 replicas took no longer to become ready; none before the first.
+    pub fn cold_start_quantiles(&self) -> Option<[Duration; 3]> {
+        quantiles(&self.cold_starts)
     }
 
     /// The plain value.
@@ -124,6 +139,14 @@ impl Learnt {
             cold_starts: Sketch::import(COLD_STARTS, &values.cold_starts),
         }
     }
+}
+
+fn quantiles(sketch: &Sketch) -> Option<[Duration; 3]> {
+    Some([
+        sketch.quantile(0.5)?,
+        sketch.quantile(0.9)?,
+        sketch.quantile(0.99)?,
+    ])
 }
 
 /// A mean from a file. Completions of 1e12 would never be overruled again; an hour per request is no request.
@@ -221,6 +244,7 @@ mod tests {
             for (completions, each, loaded) in steps {
                 learnt.count(counters(completions, each), SLICE, loaded);
                 learnt.cold_starts.record(Duration::from_millis(each));
+                learnt.seat_times.record(Duration::from_micros(each));
             }
             prop_assert_eq!(Learnt::import(&learnt.export()), learnt);
         }

@@ -142,6 +142,8 @@ pub struct Verification {
     pub needed: u32,
     /// Those that are.
     pub ready: u32,
+    /// Those that there may be.
+    pub max: u32,
 }
 
 impl Verification {
@@ -165,6 +167,7 @@ pub fn verify(
             launch: launch.name.clone(),
             needed: needed_at(launches, capacity, launch, now.max(launch.at)),
             ready,
+            max: capacity.max,
         })
         .collect()
 }

@@ -102,3 +102,25 @@ fn a_stream_is_in_flight_without_a_seat() {
     bench.pool.end_stream(stream);
     assert_eq!(bench.pool.demand(bench.now).1.in_flight, 0);
 }
+
+#[test]
+fn of_single_requests_is_told_how_long_they_held_their_seats_once() {
+    let mut bench = Bench::new(2);
+    let (short, long) = (bench.go(&of(1)), bench.go(&of(2)));
+    bench.next_after(short, 30);
+    bench.next_after(long, 70);
+    let times: Vec<_> = bench.pool.take_seat_times().iter().collect();
+    assert_eq!(times, [30, 100].map(Duration::from_millis));
+    assert!(bench.pool.take_seat_times().is_empty());
+}
+
+#[test]
+fn what_was_learnt_elsewhere_counts_until_the_first_request_departs() {
+    let mut bench = Bench::new(1);
+    bench.pool.expect_seat_time(Duration::from_secs(3));
+    let told = |bench: &Bench| bench.pool.queue(&bench.policy, bench.now).service_time;
+    assert_eq!(told(&bench), Duration::from_secs(3));
+    let slot = bench.go(&of(1));
+    bench.next_after(slot, 100);
+    assert_eq!(told(&bench), Duration::from_millis(100));
+}

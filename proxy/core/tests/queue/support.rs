@@ -190,6 +190,6 @@ fn arrival<'a>(ask: &Ask, rate: &'a Rate, draw: u64) -> Arrival<'a, Rate> {
         generation: ask.generation,
         rate: ask.quota.map(|quota| (quota, rate)),
         preferred: ask.preferred,
-        draw: draw,
+        draw,
     }
 }

@@ -1,14 +1,14 @@
 //! The signature of a webhook: Standard Webhooks (standardwebhooks.com, specification of 2023), so that a receiver
 //! verifies with a library that exists, in whatever language.
 //!
-//! HMAC-SHA256 over `ID.TIMESTAMP.BODY`, in base64 behind `v1,`. The timestamp is part of it, so that an order that was
+//! HMAC-SHA256 over `ID.TIMESTAMP.BODY`, in base64 behind `v1,`. The timestamp is part of it, so that what was
 //! overheard cannot be sent again later.
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// The value of `webhook-signature`. `timestamp` is in seconds since 1970.
-pub fn signature(secret: &[u8], id: &str, timestamp: u64, body: &[u8]) -> String {
+pub(super) fn signature(secret: &[u8], id: &str, timestamp: u64, body: &[u8]) -> String {
     let key = Key::new(HMAC_SHA256, secret);
     let signed = [
         id.as_bytes(),

@@ -1,0 +1,154 @@
+//! How late the generator is itself, at half of what it can do; and that it says so when it is asked for more than it can.
+
+use super::{Bench, ONE_REQUEST, Played};
+use crate::{
+    Outcome,
+    compare::count,
+    figure::{Figure, Unit},
+    machine::PROXY_CORE,
+    peer::{Peer, Settings, free_address},
+    statistics::median,
+};
+
+/// Requests a second that no single core reaches.
+const TOO_MANY: u32 = 400_000;
+/// Microseconds.
+const LAG_MAX: f64 = 100.0;
+/// Enough that none is missing, few enough that a target which cannot keep up is not drowned in them.
+const CONNECTIONS: u32 = 256;
+/// The same for a target whose answers take 85 ms on average.
+const SLOW_CONNECTIONS: &str = "10000";
+
+pub(super) fn measure(bench: &Bench<'_>) -> Outcome<Vec<Figure>> {
+    let beyond = play(bench, TOO_MANY, "even")?;
+    let limit = limit_per_second(&beyond)?;
+    let mut figures = vec![
+        Figure::value(
+            "Runs beyond the generator's limit that were judged valid",
+            Unit::Count,
+            f64::from(u8::from(beyond.exit_code != 3)),
+        )
+        .at_most(0.0)
+        .beside(format!(
+            "{TOO_MANY}/s asked for, {limit}/s sent, own lag p99 {:.0} ms; it says: {}",
+            microseconds(&beyond, 0.99) / 1e3,
+            first_finding(&beyond)
+        )),
+    ];
+    for spacing in ["even", "poisson"] {
+        let lags: Vec<Played> = (0..bench.context.sizes.launchday.rounds.max(3))
+            .map(|_| play(bench, limit / 2, spacing))
+            .collect::<Outcome<_>>()?;
+        let at = |quantile| {
+            let lags: Vec<f64> = lags.iter().map(|run| microseconds(run, quantile)).collect();
+            median(&lags)
+        };
+        figures.push(
+            Figure::value(
+                format!(
+                    "Own lag at half the limit ({}/s, {spacing}), p99",
+                    limit / 2
+                ),
+                Unit::Microseconds,
+                at(0.99),
+            )
+            .at_most(LAG_MAX)
+            .beside(format!(
+                "p50 {:.0}, p99.9 {:.0} µs; median of {} runs",
+                at(0.5),
+                at(0.999),
+                lags.len()
+            )),
+        );
+    }
+    figures.push(slow_target(bench)?);
+    Ok(figures)
+}
+
+/// A target whose p99 is 5 s, at half of what the generator sends to it at most: slow, and no fault of ours.
+fn slow_target(bench: &Bench<'_>) -> Outcome<Figure> {
+    let target = origin(bench, "bimodal 10ms 5s 1.5%")?;
+    let play = |rate: u32, drain: &str| {
+        let text = format!(
+            "target: http://{}\narrivals: {{ rate: {rate}/s, duration: 3s }}\ndrain: {drain}\n{ONE_REQUEST}\n",
+            target.address,
+        );
+        bench.play_with("slow", &text, &["--connections", SLOW_CONNECTIONS])
+    };
+    let rate = limit_per_second(&play(TOO_MANY, "1s")?)? / 2;
+    let runs = bench.context.sizes.launchday.slow_runs;
+    let mut invalid = Vec::new();
+    for _ in 0..runs {
+        let played = play(rate, "7s")?;
+        if played.exit_code != 0 {
+            invalid.push(first_finding(&played));
+        }
+    }
+    let what =
+        format!("Runs of {runs} judged invalid or failed, slow target (p99 5 s) at half the limit");
+    Ok(
+        Figure::value(what, Unit::Count, count(invalid.len() as u64))
+            .at_most(0.0)
+            .beside(format!("{rate}/s; {}", invalid.join(", "))),
+    )
+}
+
+fn origin(bench: &Bench<'_>, service: &str) -> Outcome<Peer> {
+    let address = free_address()?;
+    let listen = address.to_string();
+    let words = [
+        &bench.program,
+        "origin",
+        "--listen",
+        &listen,
+        "--service",
+        service,
+    ];
+    let command = words.map(str::to_owned);
+    Peer::start("origin", PROXY_CORE, address, &command, Settings::default())
+}
+
+fn play(bench: &Bench<'_>, rate: u32, spacing: &str) -> Outcome<Played> {
+    let seconds = bench.context.sizes.launchday.seconds;
+    let text = format!(
+        "target: {}\narrivals: {{ rate: {rate}/s, duration: {seconds}s, spacing: {spacing} }}\ndrain: 1s\n{ONE_REQUEST}\n",
+        bench.target.url().trim_end_matches('/')
+    );
+    bench.play_with("lag", &text, &["--connections", &CONNECTIONS.to_string()])
+}
+
+/// What it sent in a second in which more was due than it could send; the median of the seconds.
+fn limit_per_second(beyond: &Played) -> Outcome<u32> {
+    let whole =
+        beyond.results.seconds.iter().filter(|second| {
+            second.at_seconds >= 0 && second.offered >= u64::from(TOO_MANY) * 9 / 10
+        });
+    let sent: Vec<f64> = whole.map(|second| count(second.sent)).collect();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate, far below 2^32; none is 0"
+    )]
+    let limit = median(&sent) as u32;
+    if limit == 0 {
+        return Err("nothing was sent beyond the limit".into());
+    }
+    Ok(limit)
+}
+
+fn microseconds(run: &Played, quantile: f64) -> f64 {
+    run.results
+        .own_lag
+        .quantile(quantile)
+        .map_or(f64::NAN, |lag| count(lag) / 1e3)
+}
+
+fn first_finding(run: &Played) -> String {
+    let findings = run
+        .results
+        .verdict
+        .iter()
+        .flat_map(|verdict| &verdict.findings);
+    let words = findings.map(|finding| finding.what.clone()).next();
+    words.unwrap_or_else(|| "nothing".to_owned())
+}

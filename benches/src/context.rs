@@ -52,6 +52,8 @@ pub(crate) struct Sizes {
     pub(crate) launchday: launchday::Size,
     /// Days of each trace for the recommender.
     pub(crate) seeds: u32,
+    /// Of each launch that is played for real.
+    pub(crate) replay_seconds: u64,
 }
 
 impl Sizes {
@@ -91,6 +93,7 @@ impl Sizes {
             slow_runs: 20,
         },
         seeds: 20,
+        replay_seconds: 120,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: Rounds {
@@ -128,6 +131,7 @@ impl Sizes {
             slow_runs: 2,
         },
         seeds: 3,
+        replay_seconds: 20,
     };
 }
 

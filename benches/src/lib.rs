@@ -45,6 +45,7 @@ pub mod scaler;
 mod schleuse;
 mod scrape;
 mod shared_pool;
+mod simulation;
 mod statistics;
 mod tenant_memory;
 pub mod wake;

@@ -13,8 +13,8 @@ use crate::{
     fair_shares,
     figure::Figure,
     held, idle_memory, instructions, latency, launchday, layers, limit_reloads, machine,
-    neighbours, overload, queue_lock, reload, report, request_cost, scaler, scrape, tenant_memory,
-    wake,
+    neighbours, overload, queue_lock, reload, report, request_cost, scaler, scrape, simulation,
+    tenant_memory, wake,
 };
 
 /// What can be measured alone.
@@ -58,6 +58,8 @@ pub enum Measurement {
     Scaler,
     /// The recommender beside Knative's autoscaler and KEDA, in virtual time.
     Recommender,
+    /// launchday in virtual time: three million citizens, and the launches that happened.
+    Simulate,
 }
 
 impl Measurement {
@@ -82,6 +84,7 @@ impl Measurement {
             Self::Launchday => launchday::measure(context),
             Self::Scaler => scaler::measure(context.sizes.scaler),
             Self::Recommender => autoscaling::measure(context.sizes.seeds, &say),
+            Self::Simulate => simulation::measure(context.sizes.replay_seconds),
         }
     }
 }
@@ -101,6 +104,10 @@ pub fn side_by_side(quick: bool, only: &[Measurement]) -> Outcome<bool> {
     if only == [Measurement::Scaler] {
         machine::prepare()?;
         say(&report::table(&scaler::measure(sizes.scaler)?))?;
+        return Ok(true);
+    }
+    if only == [Measurement::Simulate] {
+        say(&report::table(&simulation::measure(sizes.replay_seconds)?))?;
         return Ok(true);
     }
     let context = Context::prepare(sizes)?;

@@ -18,7 +18,11 @@ pub(crate) fn now() -> WallTime {
 }
 
 /// A moment with date and offset; fractions of a millisecond are cut off.
-pub(crate) fn parse_moment(text: &str) -> Result<WallTime, Fault> {
+///
+/// # Errors
+///
+/// What is wrong with the text, and what to write instead.
+pub fn parse_moment(text: &str) -> Result<WallTime, Fault> {
     if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
         let millis = moment.unix_timestamp_nanos() / 1_000_000;
         return i64::try_from(millis)

@@ -2,6 +2,7 @@
 //! place and remedy, no value guessed, the same spellings of durations, sizes and rates.
 
 pub use crate::{
+    moment::parse_moment,
     problem::{Place, Report},
     spelling::did_you_mean,
     tree::{Node, Value, parse_value as parse},

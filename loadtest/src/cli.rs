@@ -4,6 +4,7 @@
 //! invalid, 130 interrupted.
 
 mod admin;
+mod calibration;
 mod check;
 mod play;
 mod print;
@@ -11,7 +12,7 @@ mod search;
 mod simulation;
 mod view;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, ops::Range, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use schleuse_config::yaml::{Fault, parse_duration, parse_request_rate};
@@ -19,7 +20,7 @@ use schleuse_config::yaml::{Fault, parse_duration, parse_request_rate};
 use crate::{
     origin, prepare,
     report::outputs::Outputs,
-    scenario::{self, Scenario},
+    scenario::{self, Arrivals, Scenario},
     verdict::Criterion,
 };
 
@@ -48,6 +49,8 @@ enum Command {
     Origin(origin::command::Options),
     /// Plays a scenario against a config in virtual time: how many will wait, and how many replicas there will be.
     Simulate(simulation::Simulate),
+    /// Plays a scenario for real and in virtual time, and keeps how far the simulator is off.
+    Calibrate(calibration::Calibrate),
     /// Searches the rate that a target just bears.
     Capacity(search::Capacity),
     /// Compares two targets over many rounds, or two saved results.
@@ -115,6 +118,9 @@ struct What {
     /// So many times the scenario's arrivals.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
+    /// Plays only this part of the schedule, as 4m..6m, counted from the end of the warm-up.
+    #[arg(long, value_name = "FROM..TO", value_parser = window)]
+    window: Option<Range<Duration>>,
     /// Of a URL: arrivals per second, as 100/s.
     #[arg(short = 'q', long, value_name = "RATE", default_value = "50/s", value_parser = rate)]
     rate: f64,
@@ -197,6 +203,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(words)
 }
 
+fn window(text: &str) -> Result<Range<Duration>, String> {
+    let (from, to) = text.split_once("..").ok_or("write FROM..TO, as 4m..6m")?;
+    let window = duration(from)?..duration(to)?;
+    if window.is_empty() {
+        return Err("it ends before it begins".to_owned());
+    }
+    Ok(window)
+}
+
 impl What {
     /// The scenario with everything that the command line says otherwise.
     fn scenario(&self) -> Result<Scenario, String> {
@@ -246,6 +261,12 @@ impl What {
         if !(self.scale.is_finite() && self.scale > 0.0) {
             return Err("--scale must be above 0".to_owned());
         }
+        if let Some(window) = &self.window {
+            scenario = scenario.within(window);
+            if matches!(&scenario.arrivals, Arrivals::Open { phases, .. } if phases.is_empty()) {
+                return Err("--window: the schedule is over by then".to_owned());
+            }
+        }
         Ok(if (self.scale - 1.0).abs() < f64::EPSILON {
             scenario
         } else {
@@ -271,6 +292,7 @@ pub fn main() -> ExitCode {
         Command::Check { scenarios } => check::check(&scenarios),
         Command::Origin(options) => origin::command::run(&options),
         Command::Simulate(simulate) => simulation::simulate(&simulate),
+        Command::Calibrate(calibrate) => calibration::calibrate(&calibrate),
         Command::Capacity(capacity) => search::capacity(&capacity),
         Command::Compare(compare) => search::compare(&compare),
         Command::Report { result, reports } => play::report(&result, &reports),

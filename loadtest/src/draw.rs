@@ -18,6 +18,8 @@ pub enum Purpose {
     Journey,
     /// How long a citizen waits for an answer.
     Patience,
+    /// Which network a citizen comes through.
+    Network,
     /// How long a citizen thinks before this step.
     Think(u16),
     /// How long the target works on this step.
@@ -34,6 +36,7 @@ impl Purpose {
             Self::Tenant => 3,
             Self::Journey => 4,
             Self::Patience => 5,
+            Self::Network => 6,
             Self::Think(step) => 1 << 16 | step as u64,
             Self::Service(step) => 2 << 16 | step as u64,
             Self::ComeBack(time) => 3 << 16 | time as u64,

@@ -5,8 +5,10 @@
 //! over sockets, [`origin`] answers as a backend whose behaviour is known.
 //! [`results`] is what one run found out, whoever made it and whoever reads it; [`statistics`] what may be concluded from
 //! it, [`verdict`] whether it is valid and good, [`report`] how it is told. [`compare`] and
-//! [`capacity`] decide which runs are needed to answer more than one can, and have them made through [`trial`].
+//! [`capacity`] decide which runs are needed to answer more than one can, and have them made through [`trial`]. [`simulate`] plays
+//! without sockets, and [`calibrate`] says how far that is from reality.
 
+pub mod calibrate;
 pub mod capacity;
 pub mod citizen;
 pub mod cli;

@@ -34,6 +34,14 @@ pub fn facts(generator_processors: &[u32], files_max: u64) -> Machine {
     }
 }
 
+/// The most memory that this process has had (`VmHWM`, proc(5)); 0 when it is not known.
+pub fn memory_max_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    kibibytes.map_or(0, |number: u64| number.saturating_mul(1024))
+}
+
 /// Now in UTC, as RFC 3339 with seconds.
 pub fn now() -> String {
     let seconds = SystemTime::now()

@@ -15,6 +15,7 @@ mod words;
 use std::{
     io,
     net::SocketAddr,
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,6 +30,7 @@ pub use tenants::{Tenant, of_register};
 pub(crate) use words::{admin, distribution, threshold};
 
 use crate::{
+    clock::nanoseconds,
     distribution::Distribution,
     schedule::{Phase, Spacing},
     verdict::Criterion,
@@ -252,6 +254,27 @@ impl Scenario {
         }
         self
     }
+
+    /// The same, of which only a window is played: from one time of the schedule, which counts from the end of the warm-up, to
+    /// another. Of a closed model its length counts.
+    #[must_use]
+    pub fn within(mut self, window: &Range<Duration>) -> Self {
+        let length = window.end.saturating_sub(window.start);
+        match &mut self.arrivals {
+            Arrivals::Open { phases, .. } => {
+                let (from, to) = (nanoseconds(window.start), nanoseconds(window.end));
+                let mut begins = 0;
+                phases.retain_mut(|phase| {
+                    let (start, end) = (begins, begins + phase.length());
+                    begins = end;
+                    *phase = phase.part(from.saturating_sub(start), to.saturating_sub(start));
+                    phase.length() > 0
+                });
+            }
+            Arrivals::Closed { duration, .. } => *duration = length.min(*duration),
+        }
+        self
+    }
 }
 
 #[expect(
@@ -262,4 +285,36 @@ impl Scenario {
 )]
 fn scaled(citizens: u64, factor: f64) -> u64 {
     ((citizens as f64 * factor).round() as u64).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_window_has_the_rates_that_the_schedule_has_then() {
+        let text = "target: http://a.example
+arrivals: [ { rate: 0/s..100/s, duration: 10s }, { rate: 50/s, duration: 20s } ]
+journeys: [ { name: one, steps: [ { get: / } ] } ]
+";
+        let scenario = read(Path::new("window"), text).unwrap();
+        let phases = |from, to| {
+            let Arrivals::Open { phases, .. } = scenario
+                .clone()
+                .within(&(SECOND * from..SECOND * to))
+                .arrivals
+            else {
+                panic!("an open model");
+            };
+            phases
+        };
+        let ramp = Phase::ramp(50.0, 100.0, SECOND * 5);
+        assert_eq!(phases(5, 12), [ramp, Phase::constant(50.0, SECOND * 2)]);
+        assert_eq!(phases(25, 90), [Phase::constant(50.0, SECOND * 5)]);
+        assert_eq!(phases(90, 100), []);
+    }
 }

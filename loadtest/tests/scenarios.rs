@@ -36,7 +36,7 @@ fn every_scenario_is_right_and_judges_something() {
 #[test]
 fn every_config_beside_a_scenario_is_accepted_by_the_proxy() {
     let configs = files(".schleuse.yaml");
-    assert_eq!(configs.len(), 2);
+    assert_eq!(configs.len(), 3);
     for path in configs {
         match schleuse_config::load(&path) {
             Ok(mut loaded) => {

@@ -20,13 +20,25 @@ pub fn path() -> &'static Path {
     let path = PATH.get_or_init(|| match env::var_os("SCHLEUSE_BINARY") {
         // Tests run it in directories of their own.
         Some(path) => std::path::absolute(path).map_err(|error| error.to_string()),
-        None => build(),
+        None => build("schleuse"),
     });
     path.as_deref()
         .unwrap_or_else(|error| panic!("no binary to test: {error}"))
 }
 
-fn build() -> Result<PathBuf, String> {
+/// The path of the load test's binary, which is built likewise.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn launchday() -> &'static Path {
+    static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let path = PATH.get_or_init(|| build("launchday"));
+    path.as_deref()
+        .unwrap_or_else(|error| panic!("no launchday: {error}"))
+}
+
+fn build(name: &str) -> Result<PathBuf, String> {
     let executable = env::current_exe().map_err(|error| error.to_string())?;
     // target/PROFILE/deps/black_box-HASH
     let directories: Vec<_> = executable.ancestors().skip(2).take(2).collect();
@@ -44,7 +56,7 @@ fn build() -> Result<PathBuf, String> {
             "--quiet",
             "--workspace",
             "--bin",
-            "schleuse",
+            name,
             "--target-dir",
         ])
         .arg(target);
@@ -53,7 +65,7 @@ fn build() -> Result<PathBuf, String> {
     }
     let output = cargo.output().map_err(|error| error.to_string())?;
     if output.status.success() {
-        Ok(profile.join("schleuse"))
+        Ok(profile.join(name))
     } else {
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }

@@ -42,6 +42,7 @@ mod queue_reload;
 mod queue_wakeups;
 mod reload;
 mod reload_swaps;
+mod replay;
 mod replicas;
 mod requeue;
 mod scaler;

@@ -247,7 +247,7 @@ impl Compare {
         }
         let started = start
             .as_ref()
-            .map(|command| compare::start(command, trial.side, prepare::address(&scenario)?))
+            .map(|command| compare::start(command, trial.side.name(), prepare::address(&scenario)?))
             .transpose()?;
         let results = play::play(&scenario, &what, &mut View::quiet(&scenario))?;
         drop(started);

@@ -3,15 +3,21 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schleuse_config::yaml::parse_moment;
+use schleuse_core::scale::plan::WallTime;
 
-use super::{Reports, What, play, print::say};
+use super::{
+    Reports, What, calibration, play,
+    print::{remark, say},
+};
 use crate::{
+    calibrate::store,
     distribution::Distribution,
     prepare,
     report::{quantity, terminal},
-    results::Results,
+    results::{Calibration, Results},
     scenario::{self, Scenario},
-    simulate::{self, Change, Model},
+    simulate::{self, Change, Model, Networks},
     verdict,
 };
 
@@ -28,18 +34,31 @@ pub(super) struct Simulate {
     /// How long a replica takes to serve; the pool's `cold_start`.
     #[arg(long, value_name = "TIME", value_parser = time)]
     cold_start: Option<Distribution>,
+    /// From where citizens come: `30% of 2000`, a share of them by so many shared addresses; each has one of their own without it.
+    #[arg(long, value_name = "SHARE of NUMBER")]
+    networks: Option<Networks>,
+    /// When the schedule begins (RFC 3339), for a config with launches; with the earliest of them without it.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    begins: Option<WallTime>,
     /// What if: PATH=VALUE, as pools.wohngeld.max=200.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     changes: Vec<Change>,
     /// A run for each of these: PATH=VALUE,VALUE,...; prints a table.
     #[arg(long, value_name = "PATH=VALUES")]
     sweep: Option<Change>,
+    /// The comparison with reality that `calibrate` kept; the user's.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
     #[command(flatten)]
     reports: Reports,
 }
 
-fn time(text: &str) -> Result<Distribution, String> {
+pub(super) fn time(text: &str) -> Result<Distribution, String> {
     scenario::distribution(text).map_err(super::words)
+}
+
+fn moment(text: &str) -> Result<WallTime, String> {
+    parse_moment(text).map_err(super::words)
 }
 
 pub(super) fn simulate(asked: &Simulate) -> Result<u8, String> {
@@ -80,9 +99,14 @@ fn run(asked: &Simulate, scenario: &Scenario, changes: &[Change]) -> Result<Resu
     let model = Model {
         service_time: asked.service_time,
         cold_start: asked.cold_start,
+        networks: asked.networks.unwrap_or_default(),
+        begins: asked.begins,
     };
     let identity = play::identity(scenario, &asked.config.display().to_string());
     let mut results = simulate::simulate(&workload, &config, &model, identity)?;
+    if let Some(simulation) = &mut results.simulation {
+        simulation.calibration = calibrated(asked.calibration.as_ref());
+    }
     verdict::judge(&mut results, &scenario.thresholds);
     Ok(results)
 }
@@ -114,13 +138,25 @@ fn row(value: &str, results: &Results) -> String {
     )
 }
 
+/// The last comparison with reality. One that cannot be read is told and is none.
+fn calibrated(named: Option<&PathBuf>) -> Option<Calibration> {
+    let kept = calibration::place(named).and_then(|path| store::read(&path));
+    kept.unwrap_or_else(|problem| {
+        remark(format_args!(
+            "launchday: the calibration is not known: {problem}"
+        ));
+        None
+    })
+}
+
 fn note(results: &Results) -> String {
     let simulation = results.simulation.as_ref();
     simulation.map_or_else(String::new, |simulation| {
         format!(
-            "simulated {} citizens in {:.1} s; never calibrated against reality: tails are a lower bound",
+            "{} citizens in {:.1} s, with at most {} MiB",
             quantity::count(simulation.citizens),
-            simulation.wall_seconds
+            simulation.wall_seconds,
+            simulation.memory_max_bytes >> 20
         )
     })
 }

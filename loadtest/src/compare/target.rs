@@ -38,25 +38,24 @@ pub struct Started {
     child: Child,
 }
 
-/// Starts `command` with `sh -c` and waits until `address` takes connections.
+/// Starts `command`, which serves what is called `name`, with `sh -c`, and waits until `address` takes connections.
 ///
 /// # Errors
 /// In words: something listens there already, the command ends, or nobody listens within a minute.
-pub fn start(command: &str, side: Side, address: SocketAddr) -> Result<Started, String> {
+pub fn start(command: &str, name: &str, address: SocketAddr) -> Result<Started, String> {
     if listens(address) {
         return Err(format!(
-            "somebody listens on {address} already; stop that first, or compare without a start command"
+            "somebody listens on {address} already; stop that first, or do without a start command"
         ));
     }
-    let (child, said) = spawn(command, side)?;
+    let (child, said) = spawn(command, name)?;
     let mut started = Started { child };
     let deadline = Instant::now() + START_MAX;
     while Instant::now() < deadline {
         if let Ok(Some(status)) = started.child.try_wait() {
             return Err(format!(
-                "the start command `{command}` of {} ended ({status}) instead of serving {address}: {}; it must stay in the \
+                "the start command `{command}` of {name} ended ({status}) instead of serving {address}: {}; it must stay in the \
                  foreground, and one that comes back is a restart command",
-                side.name(),
                 last_words(&said)
             ));
         }
@@ -66,8 +65,7 @@ pub fn start(command: &str, side: Side, address: SocketAddr) -> Result<Started, 
         thread::sleep(LOOK);
     }
     Err(format!(
-        "the start command `{command}` of {} did not listen on {address} within {} s: {}",
-        side.name(),
+        "the start command `{command}` of {name} did not listen on {address} within {} s: {}",
         START_MAX.as_secs(),
         last_words(&said)
     ))
@@ -78,7 +76,7 @@ pub fn start(command: &str, side: Side, address: SocketAddr) -> Result<Started, 
 /// # Errors
 /// In words, when it cannot be started or does not exit with 0.
 pub fn restart(command: &str, side: Side) -> Result<(), String> {
-    let (mut child, said) = spawn(command, side)?;
+    let (mut child, said) = spawn(command, side.name())?;
     let status: ExitStatus = child
         .wait()
         .map_err(|error| format!("cannot wait for the restart command `{command}`: {error}"))?;
@@ -93,14 +91,14 @@ pub fn restart(command: &str, side: Side) -> Result<(), String> {
 }
 
 /// In a process group of its own: Ctrl-C is for launchday, which ends the target itself.
-fn spawn(command: &str, side: Side) -> Result<(Child, File), String> {
+fn spawn(command: &str, name: &str) -> Result<(Child, File), String> {
     let words = |error| format!("cannot start `{command}`: {error}");
     let said = memfd_create("launchday-command", MemfdFlags::CLOEXEC)
         .map_err(|error| words(error.into()))?;
     let said = File::from(said);
     let child = Command::new("sh")
         .args(["-c", command])
-        .env("LAUNCHDAY_SIDE", side.name())
+        .env("LAUNCHDAY_SIDE", name)
         .stdin(Stdio::null())
         // A proxy's access log is no matter of ours and may be long.
         .stdout(Stdio::null())
@@ -179,7 +177,7 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_is_told_before_anything_is_started() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let problem = start("exit 9", Side::A, taken.local_addr().unwrap()).unwrap_err();
+        let problem = start("exit 9", "A", taken.local_addr().unwrap()).unwrap_err();
         assert!(problem.contains("listens on"), "{problem}");
     }
 
@@ -189,7 +187,7 @@ mod tests {
             .unwrap()
             .local_addr()
             .unwrap();
-        let problem = start("echo bad config; exit 1", Side::B, address).unwrap_err();
+        let problem = start("echo bad config; exit 1", "B", address).unwrap_err();
         assert!(
             problem.contains("bad config") && problem.contains("restart command"),
             "{problem}"

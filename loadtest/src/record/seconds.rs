@@ -123,18 +123,29 @@ impl Seconds {
         load: (u64, u64),
         length: u64,
     ) -> SecondRecord {
-        let response = self.response.latencies();
-        self.response.clear();
-        let in_flight = self.in_flight;
-        let Some(second) = self.at(from) else {
+        let Some(second) = self.end_of(from) else {
             return SecondRecord::default();
         };
-        second.response.merge(&response);
-        second.in_flight = in_flight;
         second.waiting = waiting;
         (second.busy, second.run_delay) = load;
         second.length = length;
         second.clone()
+    }
+
+    /// Ends the second that began at `from` and gives it away, for whom nobody merges with others: a day of seconds is not
+    /// kept twice.
+    pub(crate) fn hand_over(&mut self, from: u64) -> SecondRecord {
+        self.end_of(from).map(std::mem::take).unwrap_or_default()
+    }
+
+    fn end_of(&mut self, from: u64) -> Option<&mut SecondRecord> {
+        let response = self.response.latencies();
+        self.response.clear();
+        let in_flight = self.in_flight;
+        let second = self.at(from)?;
+        second.response.merge(&response);
+        second.in_flight = in_flight;
+        Some(second)
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

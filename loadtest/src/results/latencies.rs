@@ -28,13 +28,15 @@ pub struct Latencies {
 impl Latencies {
     /// What `histogram` recorded, its values being nanoseconds. `sum_ns` is the exact sum if the recorder kept one.
     pub fn from_histogram<C: Counter>(histogram: &Histogram<C>, sum_ns: Option<u64>) -> Self {
-        let buckets: Vec<(u64, u64)> = histogram
+        let mut buckets: Vec<(u64, u64)> = histogram
             .iter_recorded()
             .map(|step| {
                 let upper = histogram.highest_equivalent(step.value_iterated_to());
                 (upper, step.count_at_value().as_u64())
             })
             .collect();
+        // A day has 86,400 of them, and is kept.
+        buckets.shrink_to_fit();
         Self::from_buckets(buckets, sum_ns, histogram.min(), histogram.max())
     }
 

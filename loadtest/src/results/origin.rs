@@ -113,6 +113,8 @@ pub struct Simulation {
     pub citizens: u64,
     /// Real time it took.
     pub wall_seconds: f64,
+    /// The most memory that the process had until then; 0: not known.
+    pub memory_max_bytes: u64,
     /// ∫N dt over the run, in citizen-nanoseconds: equal to `waits_sum_ns` by Little's law on the path.
     pub presence_sum_ns: u64,
     /// Sum of all times in the system.
@@ -141,6 +143,6 @@ pub struct Calibration {
     pub refused_points: f64,
     /// Difference of the abandoned shares, in percentage points.
     pub abandoned_points: f64,
-    /// Largest difference of replicas outside of 2 s around a change.
-    pub replicas_difference_max: f64,
+    /// Largest difference of replicas outside of 2 s around a change; absent: nobody scaled, or nobody said how many.
+    pub replicas_difference_max: Option<f64>,
 }

@@ -48,6 +48,17 @@ impl Phase {
         }
     }
 
+    /// The stretch from one nanosecond of it to another.
+    #[must_use]
+    pub fn part(&self, from: u64, to: u64) -> Self {
+        let to = to.min(self.length);
+        Self {
+            from: self.rate_at(from),
+            to: self.rate_at(to),
+            length: to.saturating_sub(from),
+        }
+    }
+
     /// Nanoseconds.
     pub const fn length(&self) -> u64 {
         self.length

@@ -1,17 +1,18 @@
 //! One pool of the config: the core's state of it, its replicas as they start and go, and the recommender's decisions.
 
 use std::{
-    collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use schleuse_config::Pool as PoolConfig;
+use rustc_hash::FxHashMap;
+use schleuse_config::{Pool as PoolConfig, PoolPlan};
 use schleuse_core::{
     PoolPolicy, PoolState, Ticket, Timestamp,
     scale::{
         demand::{Counters, Increment, Standing},
         learnt::Learnt,
+        plan::{Ratchet, WallTime, need},
         policy::ScalePolicy,
         recommender::{Recommender, Replicas},
     },
@@ -25,7 +26,7 @@ pub(super) struct Pool {
     pub(super) state: PoolState<Rate>,
     pub(super) policy: PoolPolicy,
     /// Who waits, by ticket.
-    pub(super) tickets: HashMap<Ticket, usize>,
+    pub(super) tickets: FxHashMap<Ticket, usize>,
     /// When it is looked at next, nanoseconds.
     pub(super) armed: Option<u64>,
     pub(super) scaling: Option<Scaling>,
@@ -35,6 +36,9 @@ pub(super) struct Pool {
 /// The replicas of a pool that is scaled.
 pub(super) struct Scaling {
     pub(super) policy: ScalePolicy,
+    /// The launches that are announced for it, and the most that they have asked for.
+    plan: Option<PoolPlan>,
+    asked: Ratchet,
     recommender: Recommender,
     replicas: Vec<Replica>,
     counted: (Timestamp, Counters),
@@ -57,7 +61,7 @@ fn address(number: u32) -> SocketAddr {
 
 impl Pool {
     /// With the endpoints of its config, or the least number of replicas.
-    pub(super) fn new(config: &PoolConfig) -> Self {
+    pub(super) fn new(config: &PoolConfig, plan: Option<&PoolPlan>) -> Self {
         let now = Timestamp::default();
         let mut policy = config.policy.clone();
         // Nobody probes here: endpoints are well until they are gone.
@@ -65,12 +69,12 @@ impl Pool {
         let mut pool = Self {
             state: PoolState::new(),
             policy,
-            tickets: HashMap::new(),
+            tickets: FxHashMap::default(),
             armed: None,
             scaling: config
                 .scale
                 .as_ref()
-                .map(|scale| Scaling::new(scale.policy.clone())),
+                .map(|scale| Scaling::new(scale.policy.clone(), plan.cloned())),
             fixed: config.endpoints.len() as u64,
         };
         if pool.scaling.is_some() {
@@ -83,7 +87,7 @@ impl Pool {
     }
 
     /// A quarter of a second is over, or somebody woke it: decides how many, and begins or ends replicas.
-    pub(super) fn decide(&mut self, now: Timestamp) -> Ordered {
+    pub(super) fn decide(&mut self, now: Timestamp, wall: WallTime) -> Ordered {
         let Some(scaling) = &mut self.scaling else {
             return Ordered::new();
         };
@@ -92,7 +96,7 @@ impl Pool {
             gauges,
             silence: None,
         };
-        let (ordered, ended) = scaling.decide(counters, standing, now);
+        let (ordered, ended) = scaling.decide(counters, standing, (now, wall));
         if ended {
             self.list(now);
         }
@@ -149,7 +153,7 @@ impl Pool {
 }
 
 impl Scaling {
-    fn new(policy: ScalePolicy) -> Self {
+    fn new(policy: ScalePolicy, plan: Option<PoolPlan>) -> Self {
         let now = Timestamp::default();
         let replicas = (0..policy.min).map(|number| Replica {
             number,
@@ -162,6 +166,8 @@ impl Scaling {
             counted: (now, Counters::default()),
             next: policy.min,
             wanted: policy.min,
+            plan,
+            asked: Ratchet::default(),
             policy,
         }
     }
@@ -175,7 +181,7 @@ impl Scaling {
         &mut self,
         counters: Counters,
         standing: Standing,
-        now: Timestamp,
+        (now, wall): (Timestamp, WallTime),
     ) -> (Ordered, bool) {
         let (from, before) = std::mem::replace(&mut self.counted, (now, counters));
         self.recommender.observe(Increment {
@@ -194,11 +200,21 @@ impl Scaling {
             starting: &starting,
             failing_starts: 0,
         };
-        let (_, decision) = self
-            .recommender
-            .decide(&self.policy, standing, replicas, 0, now);
+        let planned = self.planned(wall);
+        let (_, decision) =
+            (self.recommender).decide(&self.policy, standing, replicas, planned, now);
         self.wanted = decision.replicas;
         self.follow(now)
+    }
+
+    /// Replicas that the launches ask for.
+    fn planned(&mut self, wall: WallTime) -> u32 {
+        let Some(plan) = &self.plan else {
+            return 0;
+        };
+        let capacity = plan.capacity(&self.policy, &self.recommender.learnt);
+        let asked = need(&plan.launches, &capacity, wall);
+        self.asked.hold(asked, self.policy.max).replicas
     }
 
     fn follow(&mut self, now: Timestamp) -> (Ordered, bool) {

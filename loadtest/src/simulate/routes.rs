@@ -25,6 +25,8 @@ pub(super) struct Route {
     /// The rate refuses at once instead of holding up.
     pub(super) refuses: bool,
     pub(super) rate: Rate,
+    /// The rate of each client network.
+    pub(super) client_quota: Option<Quota>,
 }
 
 /// Of each tenant of the workload; one where it has none.
@@ -78,6 +80,8 @@ fn route(
         let rate = limit.rate_of(population)?;
         Some(Quota::new(rate, limit.burst.requests(rate)))
     });
+    let client = service.and_then(|service| service.limits.client.as_ref());
+    let client = client.filter(|limit| !limit.observe);
     let flow = FlowKey {
         service: found.service.0,
         tenant: found.tenant,
@@ -90,5 +94,9 @@ fn route(
         quota,
         refuses: limit.is_some_and(|limit| limit.over == Over::Refuse),
         rate: rates.entry(flow).or_default().clone(),
+        client_quota: client.map(|limit| {
+            let rate = limit.rate_per_second;
+            Quota::new(rate, limit.burst.requests(rate))
+        }),
     })
 }

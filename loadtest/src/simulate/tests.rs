@@ -1,4 +1,8 @@
-//! The simulator against theory (the figures of Erlang and of Pollaczek and Khinchine), and its identities.
+//! What holds in every run, and how configs and scenarios of tests are made.
+
+mod launch;
+mod networks;
+mod theory;
 
 use std::{path::Path, time::Duration};
 
@@ -11,6 +15,16 @@ use crate::{
 
 /// One pool of one endpoint with so many seats, one FIFO, nobody turned away.
 fn config(seats: u32, queue: &str) -> (tempfile::TempDir, Snapshot) {
+    configured(
+        &format!(
+            "{{ endpoints: [\"127.0.0.1:9\"], concurrency: {seats}, slow_start: 0s, queue: {{ {queue} }} }}"
+        ),
+        "",
+    )
+}
+
+/// One service, with this pool and these further lines of the service.
+fn configured(pool: &str, more: &str) -> (tempfile::TempDir, Snapshot) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(
         directory.path().join("gemeinden.csv"),
@@ -22,9 +36,9 @@ fn config(seats: u32, queue: &str) -> (tempfile::TempDir, Snapshot) {
 listeners: [ {{ address: \"127.0.0.1:8080\" }} ]
 tenants: {{ register: gemeinden.csv }}
 services:
-  amt: {{ hosts: [amt.example], responsible: bund, pool: amt }}
+  amt: {{ hosts: [amt.example], responsible: bund, pool: amt, {more} }}
 pools:
-  amt: {{ endpoints: [\"127.0.0.1:9\"], concurrency: {seats}, slow_start: 0s, queue: {{ {queue} }} }}
+  amt: {pool}
 "
     );
     let file = directory.path().join("schleuse.yaml");
@@ -39,10 +53,15 @@ pools:
 }
 
 fn scenario(rate: f64, seconds: u64, more: &str) -> Scenario {
+    let arrivals = format!("arrivals: {{ rate: {rate}/s, duration: {seconds}s }}\nwarm_up: 60s");
+    of(&arrivals, more)
+}
+
+/// With these arrivals, and this of its one journey.
+fn of(arrivals: &str, more: &str) -> Scenario {
     let text = format!(
         "target: http://amt.example
-arrivals: {{ rate: {rate}/s, duration: {seconds}s }}
-warm_up: 60s
+{arrivals}
 drain: 120s
 journeys: [ {{ name: one, {more} steps: [ {{ get: / }} ] }} ]
 "
@@ -51,75 +70,22 @@ journeys: [ {{ name: one, {more} steps: [ {{ get: / }} ] }} ]
 }
 
 fn simulated(scenario: &Scenario, config: &Snapshot, service_time: Distribution) -> Results {
+    let model = Model {
+        service_time,
+        cold_start: None,
+        networks: Networks::default(),
+        begins: None,
+    };
+    modelled(scenario, config, &model)
+}
+
+fn modelled(scenario: &Scenario, config: &Snapshot, model: &Model) -> Results {
     let mut scenario = scenario.clone();
     // A name that is looked up nowhere.
     scenario.target.connect_to = Some(("127.0.0.1".to_owned(), 9));
     let workload = prepare(&scenario).unwrap();
-    let model = Model {
-        service_time,
-        cold_start: None,
-    };
     let identity = crate::cli::identity_of(&scenario, "simulated");
-    simulate(&workload, config, &model, identity).unwrap()
-}
-
-const LONG: &str = "wait_max: 5m, waiting_max: 1000000, waiting_per_tenant_max: 1000000, fair_by: none, client_share: 100%, bytes_max: 1GiB, bytes_per_tenant_max: 1GiB";
-
-/// Mean over runs with different seeds, and its standard error.
-fn mean(values: &[f64]) -> (f64, f64) {
-    let count = f64::from(u32::try_from(values.len()).unwrap());
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values
-        .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum::<f64>()
-        / (count - 1.0);
-    (mean, (variance / count).sqrt())
-}
-
-fn waits(seats: u32, rate: f64, service_time: Distribution) -> Vec<f64> {
-    let (_directory, config) = config(seats, LONG);
-    let waits = (0..10).map(|seed| {
-        let mut scenario = scenario(rate, 600, "");
-        scenario.seed = seed;
-        let results = simulated(&scenario, &config, service_time);
-        results.response.mean_ns().unwrap() / 1e9 - service_time.mean_seconds()
-    });
-    waits.collect()
-}
-
-fn assert_theory(waits: &[f64], theory: f64) {
-    let (mean, error) = mean(waits);
-    // Student's t with nine degrees of freedom, 99.9 %.
-    assert!(
-        (mean - theory).abs() <= 4.78 * error,
-        "{mean} ± {error}, theory {theory}"
-    );
-}
-
-/// M/M/20 at 160/s of 100 ms: a wait of 6.40 ms on average (Erlang C).
-#[test]
-fn exponential_times_on_twenty_seats_wait_as_erlang_c_says() {
-    let service = Distribution::Exponential(Duration::from_millis(100));
-    assert_theory(&waits(20, 160.0, service), 0.006_40);
-}
-
-/// M/D/1 at a load of 0.8 of 10 ms: 20 ms on average (Pollaczek and Khinchine).
-#[test]
-fn fixed_times_on_one_seat_wait_as_pollaczek_and_khinchine_say() {
-    let service = Distribution::Fixed(Duration::from_millis(10));
-    assert_theory(&waits(1, 80.0, service), 0.020);
-}
-
-/// M/M/20 with exponential patience of 5 s at 240/s of 100 ms: a sixth leave (Erlang A; in the limit 1 - cμ/λ).
-#[test]
-fn in_overload_as_many_leave_as_erlang_a_says() {
-    let (_directory, config) = config(20, LONG);
-    let scenario = scenario(240.0, 900, "patience: exponential 5s,");
-    let service = Distribution::Exponential(Duration::from_millis(100));
-    let results = simulated(&scenario, &config, service);
-    let left = results.counts.share(results.counts.abandoned).unwrap();
-    assert!((left - 0.166_7).abs() < 0.012, "{left}");
+    simulate(&workload, config, model, identity).unwrap()
 }
 
 #[test]
@@ -136,4 +102,21 @@ fn littles_law_is_an_identity_and_the_same_seed_the_same_run() {
         (results.counts, results.response)
     };
     assert_eq!(run(), run());
+}
+
+/// Of two minutes of thinking between two steps, one falls into the drain.
+#[test]
+fn who_comes_back_after_the_last_arrival_is_still_served() {
+    let (_directory, config) = config(10, "wait_max: 2s");
+    let text = "target: http://amt.example
+arrivals: { rate: 5/s, duration: 60s, spacing: even }
+drain: 120s
+journeys: [ { name: two, steps: [ { get: / }, { get: /b, think: 90s } ] } ]
+";
+    let scenario = scenario::read(Path::new("late"), text).unwrap();
+    let service = Distribution::Fixed(Duration::from_millis(10));
+    let results = simulated(&scenario, &config, service);
+    assert_eq!(results.counts.answered, 2 * 300);
+    assert_eq!(results.journeys[0].completed, 300);
+    assert_eq!(results.journeys[0].unfinished, 0);
 }

@@ -1,21 +1,21 @@
 //! Citizens and pools in one order of events.
 //!
-//! An event is a time and a small value in one heap; those of one moment happen in the order in which they were planned, so
-//! that a seed is a run. What a citizen waits for may end in several ways (answer, patience, time-out, the end of a place in
-//! the queue): whichever comes first moves the citizen's `turn` on, and the others find that they are too late.
+//! A citizen expects one event at a time: the next request, or whatever comes first of answer, patience, time-out and the
+//! end of a place in the queue. A seat that is given out meanwhile replaces it, and what was planned before comes to nothing.
 
 mod requests;
 
-use std::{cmp::Reverse, collections::BinaryHeap};
-
 use schleuse_config::Snapshot;
-use schleuse_core::{Slot, Ticket, Timestamp};
+use schleuse_core::{ArrivalTime, Slot, Ticket, Timestamp};
 use slab::Slab;
 
 use super::{
     Model,
+    agenda::{Agenda, Number},
+    calendar::Calendar,
+    networks::{Network, SharedRates},
     pool::Pool,
-    routes::{self, Route},
+    routes::Route,
 };
 use crate::{
     citizen::Citizen,
@@ -32,33 +32,41 @@ const SECOND: u64 = 1_000_000_000;
 /// Between two decisions of the recommender.
 const TICK: u64 = 250_000_000;
 
-/// What happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What happens. Small, because a heap moves it about.
+#[derive(Debug, Clone, Copy)]
 enum Event {
     /// A second is over.
     Second,
+    /// The citizens of a closed model set out.
+    Open,
     /// The next citizen sets out.
     Arrive,
     /// A citizen makes the planned request.
-    Request { who: usize, turn: u64 },
+    Request(u32),
     /// The backend has done its work.
-    Done { who: usize, turn: u64 },
+    Done(u32),
     /// A citizen has waited long enough.
-    Leave { who: usize, turn: u64 },
+    Leave(u32),
     /// A place in a queue ends.
-    Expire { who: usize, turn: u64 },
+    Expire(u32),
     /// A pool wants to be looked at.
-    Due { pool: usize },
+    Due(u32),
     /// The recommender decides.
-    Decide { pool: usize },
-    /// A replica serves.
-    Ready { pool: usize, number: u32 },
+    Decide(u32),
+    /// A replica of a pool serves.
+    Ready(u32, u32),
 }
 
 /// A citizen on a journey.
 struct Present {
     citizen: Citizen,
-    turn: u64,
+    network: Network,
+    /// What the citizen's own network has used of its rate.
+    used: ArrivalTime,
+    /// The plan that counts; everything else that was planned comes to nothing.
+    expected: Number,
+    /// When the request at hand is given up, nanoseconds.
+    leaves: u64,
     place: Place,
 }
 
@@ -83,14 +91,15 @@ pub(super) struct Ended {
 pub(super) struct World<'w> {
     workload: &'w Workload,
     model: Model,
+    calendar: Calendar,
     routes: Vec<Route>,
+    shared_rates: SharedRates,
     pools: Vec<Pool>,
     arrivals: Option<Arrivals<'w>>,
     planned: Option<Planned>,
-    events: BinaryHeap<Reverse<(u64, u64, Event)>>,
-    order: u64,
+    agenda: Agenda<Event>,
     now: u64,
-    /// No request is planned after it.
+    /// Nobody sets out after it.
     until: u64,
     present: Slab<Present>,
     record: Record,
@@ -101,33 +110,41 @@ pub(super) struct World<'w> {
     counted: u64,
     waits: u64,
     cold_starts: u64,
-    /// Numbers of turns; places of those who left are used again, turns are not.
-    turns: u64,
 }
 
 const fn timestamp(nanoseconds: u64) -> Timestamp {
     Timestamp::from_micros(nanoseconds / 1_000)
 }
 
+/// A place in a table as an event holds it; there are fewer than 2^32 of anything.
+fn small(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 impl<'w> World<'w> {
+    /// `workload`'s warm-up includes the time ahead of the schedule.
     pub(super) fn new(
         workload: &'w Workload,
         config: &Snapshot,
         model: Model,
-    ) -> Result<Self, String> {
+        (routes, calendar): (Vec<Route>, Calendar),
+    ) -> Self {
         let arrivals = match &workload.load {
             Load::Open(schedule) => Some(schedule.arrivals(0, 1)),
             Load::Closed { .. } => None,
         };
+        let pools = config.pools.iter().enumerate();
+        let pools = pools.map(|(index, pool)| Pool::new(pool, config.plan(index)));
+        let ahead = calendar.ahead();
         let mut world = Self {
-            routes: routes::of_tenants(workload, config)?,
-            pools: config.pools.iter().map(|pool| Pool::new(pool)).collect(),
+            routes,
+            shared_rates: SharedRates::default(),
+            pools: pools.collect(),
             arrivals,
             planned: None,
-            events: BinaryHeap::new(),
-            order: 0,
+            agenda: Agenda::new(),
             now: 0,
-            until: nanoseconds(workload.load.duration()),
+            until: nanoseconds(workload.load.duration()).saturating_add(ahead),
             present: Slab::new(),
             record: Record::new(workload),
             seconds: Vec::new(),
@@ -137,42 +154,33 @@ impl<'w> World<'w> {
             counted: 0,
             waits: 0,
             cold_starts: 0,
-            turns: 0,
             workload,
+            calendar,
             model,
         };
         world.begin();
-        Ok(world)
+        world
     }
 
     fn begin(&mut self) {
-        self.plan(SECOND, Event::Second);
-        for pool in 0..self.pools.len() {
-            if self
-                .pools
-                .get(pool)
-                .is_some_and(|pool| pool.scaling.is_some())
-            {
-                self.plan(TICK, Event::Decide { pool });
+        self.agenda.plan(SECOND, Event::Second);
+        for (index, pool) in self.pools.iter().enumerate() {
+            if pool.scaling.is_some() {
+                self.agenda.plan(TICK, Event::Decide(small(index)));
             }
         }
-        if let Load::Closed { citizens, .. } = &self.workload.load {
-            for number in 0..*citizens {
-                self.arrive(number);
-            }
-        }
-        self.plan_arrival();
+        self.agenda.plan(self.calendar.ahead(), Event::Open);
     }
 
     /// Plays to the end of the drain.
     pub(super) fn play(mut self) -> Ended {
         let end = self.until.saturating_add(nanoseconds(self.workload.drain));
-        while let Some(Reverse((at, _, event))) = self.events.pop() {
+        while let Some((at, number, event)) = self.agenda.pop() {
             if at > end || at > self.until && self.present.is_empty() {
                 break;
             }
             self.pass(at);
-            self.happen(event);
+            self.happen(number, event);
         }
         if !self.present.is_empty() {
             self.pass(end);
@@ -187,11 +195,6 @@ impl<'w> World<'w> {
         }
     }
 
-    fn plan(&mut self, at: u64, event: Event) {
-        self.order += 1;
-        self.events.push(Reverse((at, self.order, event)));
-    }
-
     /// Time passes; who is in the system is counted on the way.
     fn pass(&mut self, at: u64) {
         let at = at.max(self.now);
@@ -200,41 +203,49 @@ impl<'w> World<'w> {
         self.now = at;
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, number: Number, event: Event) {
         match event {
             Event::Second => self.end_second(),
+            Event::Open => self.open(),
             Event::Arrive => {
                 if let Some(arrival) = self.planned.take() {
                     self.arrive(arrival.citizen);
                     self.plan_arrival();
                 }
             }
-            Event::Request { who, turn } => self.when(who, turn, Self::request),
-            Event::Done { who, turn } => self.when(who, turn, Self::done),
-            Event::Leave { who, turn } => self.when(who, turn, Self::leave),
-            Event::Expire { who, turn } => self.when(who, turn, Self::expire),
-            Event::Due { pool } => self.due(pool),
-            Event::Decide { pool } => {
-                self.decide(pool);
-                self.plan(self.now + TICK, Event::Decide { pool });
+            Event::Request(who) => self.when(who, number, Self::request),
+            Event::Done(who) => self.when(who, number, Self::done),
+            Event::Leave(who) => self.when(who, number, Self::leave),
+            Event::Expire(who) => self.when(who, number, Self::expire),
+            Event::Due(pool) => self.due(pool as usize),
+            Event::Decide(pool) => {
+                self.decide(pool as usize);
+                self.agenda.plan(self.now + TICK, Event::Decide(pool));
             }
-            Event::Ready { pool, number } => {
+            Event::Ready(pool, number) => {
                 let now = timestamp(self.now);
-                if let Some(state) = self.pools.get_mut(pool) {
+                if let Some(state) = self.pools.get_mut(pool as usize) {
                     state.ready(number, now);
                 }
-                self.dispatch(pool);
+                self.dispatch(pool as usize);
             }
         }
     }
 
+    fn open(&mut self) {
+        if let Load::Closed { citizens, .. } = &self.workload.load {
+            for number in 0..*citizens {
+                self.arrive(number);
+            }
+        }
+        self.plan_arrival();
+    }
+
     /// Unless something else came first.
-    fn when(&mut self, who: usize, turn: u64, then: fn(&mut Self, usize)) {
-        if self
-            .present
-            .get(who)
-            .is_some_and(|present| present.turn == turn)
-        {
+    fn when(&mut self, who: u32, number: Number, then: fn(&mut Self, usize)) {
+        let who = who as usize;
+        let present = self.present.get(who);
+        if present.is_some_and(|present| present.expected == number) {
             then(self, who);
         }
     }
@@ -245,7 +256,10 @@ impl World<'_> {
     fn dispatch(&mut self, index: usize) {
         let now = timestamp(self.now);
         while let Some(pool) = self.pools.get_mut(index) {
-            let Some(grant) = pool.state.dispatch(&pool.policy, now, self.order) else {
+            let Some(grant) = pool
+                .state
+                .dispatch(&pool.policy, now, self.agenda.planned())
+            else {
                 break;
             };
             if let Some(who) = pool.tickets.remove(&grant.ticket) {
@@ -280,7 +294,7 @@ impl World<'_> {
                 .is_none_or(|armed| armed > due || armed <= self.now)
             {
                 pool.armed = Some(due);
-                self.plan(due, Event::Due { pool: index });
+                self.agenda.plan(due, Event::Due(small(index)));
             }
         }
         if woken {
@@ -309,7 +323,7 @@ impl World<'_> {
             .scaling
             .as_ref()
             .map(|scaling| scaling.policy.cold_start);
-        let ordered = pool.decide(now);
+        let ordered = pool.decide(now, self.calendar.wall(self.now));
         for number in ordered {
             let took = match &self.model.cold_start {
                 Some(distribution) => {
@@ -321,13 +335,7 @@ impl World<'_> {
                 None => usual.unwrap_or_default(),
             };
             let ready = self.now.saturating_add(nanoseconds(took));
-            self.plan(
-                ready,
-                Event::Ready {
-                    pool: index,
-                    number,
-                },
-            );
+            self.agenda.plan(ready, Event::Ready(small(index), number));
         }
     }
 
@@ -342,7 +350,7 @@ impl World<'_> {
             sum.waiting += one.waiting;
             sum.in_flight += one.in_flight;
         }
-        let record = self.record.seconds.close(from, 0, (0, 0), SECOND);
+        let record = self.record.seconds.hand_over(from);
         let warm_up = i64::try_from(self.workload.warm_up.as_secs()).unwrap_or(i64::MAX);
         let number = i64::try_from(from / SECOND).unwrap_or(i64::MAX);
         self.seconds.push(Second {
@@ -360,6 +368,6 @@ impl World<'_> {
             workers: Vec::new(),
             pool: Some(sum),
         });
-        self.plan(self.now + SECOND, Event::Second);
+        self.agenda.plan(self.now + SECOND, Event::Second);
     }
 }

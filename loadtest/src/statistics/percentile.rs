@@ -54,6 +54,7 @@ pub fn count_needed(quantile: f64) -> u64 {
 #[derive(Debug, Clone)]
 pub struct Sample {
     all: Latencies,
+    answered: Latencies,
     /// Smallest censored duration.
     censored_from_ns: Option<u64>,
 }
@@ -65,6 +66,7 @@ impl Sample {
         all.merge(censored);
         Self {
             all,
+            answered: answered.clone(),
             censored_from_ns: (censored.count > 0).then_some(censored.min_ns),
         }
     }
@@ -96,6 +98,14 @@ impl Sample {
     pub fn shown(&self, quantile: f64) -> Option<Percentile> {
         is_shown(quantile, self.all.count)
             .then(|| self.at(quantile))
+            .flatten()
+    }
+
+    /// The most that the percentile can be, had every censored duration lasted for ever; none where it would be one of them.
+    pub fn ceiling_ns(&self, quantile: f64) -> Option<u64> {
+        let rank = rank_of(quantile, self.all.count);
+        (rank <= self.answered.count)
+            .then(|| self.answered.at_rank(rank))
             .flatten()
     }
 
@@ -137,6 +147,16 @@ mod tests {
     #[test]
     fn the_ranks_of_p99_over_thirty_thousand_are_the_published_ones() {
         assert_eq!(rank_interval(0.99, 30_000), (29_666, 29_735));
+    }
+
+    #[test]
+    fn a_few_that_never_end_bound_a_percentile_from_above_and_many_do_not() {
+        let answered = Latencies::from_values((1..=9_950).map(|number| number * 1_000));
+        let never = |count| Latencies::from_values((0..count).map(|_| 7));
+        let sample = Sample::new(&answered, &never(50));
+        assert!(sample.at(0.99).unwrap().is_bound);
+        assert_eq!(sample.ceiling_ns(0.99), Some(9_900_000), "of ten thousand");
+        assert_eq!(Sample::new(&answered, &never(150)).ceiling_ns(0.99), None);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The number that a threshold asks for, and whether it holds. No data never holds.
 //!
 //! A percentile that rests on too few values is not guessed: then only the maximum can vouch for an upper limit. A censored
-//! one is a lower bound, which can break an upper limit but never prove it.
+//! one is a lower bound, which can break an upper limit; it proves one only if that held even had the censored lasted for
+//! ever, as when a handful of many requests is still on its way at the end.
 
 use crate::{
     report::{digest, quantity},
@@ -199,9 +200,11 @@ fn percentile(sample: &Sample, quantile: f64, limit: Limit) -> Measured {
     let Some(found) = sample.at(quantile) else {
         return Measured::none("no request was answered");
     };
+    let ceiling = sample.ceiling_ns(quantile);
+    let proven = ceiling.is_some_and(|most| limit.allows(in_seconds(most)));
     Measured {
         number: Some(in_seconds(found.value_ns)),
-        is_bound: found.is_bound,
+        is_bound: found.is_bound && !proven,
         text: quantity::bounded(found.value_ns, found.is_bound),
     }
 }

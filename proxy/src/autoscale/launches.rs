@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schleuse_config::PoolPlan;
 use schleuse_core::scale::{
     learnt::Learnt,
-    plan::{Capacity, Need, Verification, WallTime, need, verify},
+    plan::{Capacity, Need, Ratchet, Verification, WallTime, need, verify},
     policy::ScalePolicy,
     reason::Reason,
 };
@@ -36,7 +36,7 @@ pub struct LaunchStatus {
 #[derive(Debug, Default)]
 pub(super) struct Launches {
     /// The most that this window has asked for.
-    most: u32,
+    asked: Ratchet,
     /// Of each launch that is verified: how it stood at the last look.
     judged: BTreeMap<String, Alarm>,
 }
@@ -53,17 +53,9 @@ impl Launches {
     ) -> LaunchStatus {
         let capacity = plan.capacity(policy, learnt);
         let asked = need(&plan.launches, &capacity, now);
-        self.most = if asked.in_window {
-            self.most.max(asked.replicas).min(policy.max)
-        } else {
-            0
-        };
         LaunchStatus {
             learnt: *learnt != Learnt::default(),
-            need: Need {
-                replicas: self.most,
-                ..asked
-            },
+            need: self.asked.hold(asked, policy.max),
             verified: verify(&plan.launches, &capacity, ready, now),
             capacity,
         }
@@ -71,7 +63,7 @@ impl Launches {
 
     /// The plan is another one: what an earlier one has asked for does not bind it.
     pub(super) fn forget_need(&mut self) {
-        self.most = 0;
+        self.asked = Ratchet::default();
     }
 
     /// Whether a launch is on, or was at the last look.

@@ -116,7 +116,9 @@ fn calibration(results: &Results) -> String {
                 calibration.p99_ratio,
                 calibration.refused_points,
                 calibration.abandoned_points
-            )
+            ) + &calibration
+                .replicas_difference_max
+                .map_or_else(String::new, |most| format!(" Replicas {most:.0} apart at most."))
         },
     )
 }

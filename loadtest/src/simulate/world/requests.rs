@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use schleuse_core::{
-    Admission, Arrival, Class, Leave, Outcome, Refusal, Refused, SharedRate as _, Slot,
+    Admission, Arrival, ArrivalTime, Class, Leave, Outcome, Refusal, Refused, SharedRate as _,
+    Slot, Waiting,
 };
 
-use super::{Event, Place, Present, World, timestamp};
+use super::{Event, Place, Present, World, small, timestamp};
 use crate::{
     citizen::{Citizen, Fate, JourneyEnd, Reply, Then},
     clock::nanoseconds,
@@ -20,7 +21,8 @@ impl World<'_> {
     pub(super) fn plan_arrival(&mut self) {
         self.planned = self.arrivals.as_mut().and_then(Iterator::next);
         if let Some(arrival) = self.planned {
-            self.plan(arrival.at, Event::Arrive);
+            let at = arrival.at.saturating_add(self.calendar.ahead());
+            self.agenda.plan(at, Event::Arrive);
         }
     }
 
@@ -30,7 +32,10 @@ impl World<'_> {
         self.record.start_journey(&citizen);
         let who = self.present.insert(Present {
             citizen,
-            turn: 0,
+            network: self.model.networks.of(self.workload.seed, number),
+            used: ArrivalTime::default(),
+            expected: 0,
+            leaves: u64::MAX,
             place: Place::Thinking,
         });
         self.request(who);
@@ -42,46 +47,48 @@ impl World<'_> {
         let Some(present) = self.present.get_mut(who) else {
             return;
         };
-        self.turns += 1;
-        present.turn = self.turns;
-        let (turn, citizen) = (present.turn, present.citizen.clone());
-        self.record.take_up(&citizen, now);
-        self.record.send(&citizen, now, now);
-        self.in_system += 1;
         let limits = &self.workload.limits;
         let after = |limit: Option<Duration>| {
             limit.map_or(u64::MAX, |limit| now.saturating_add(nanoseconds(limit)))
         };
-        let leaves = citizen
+        let citizen = &present.citizen;
+        present.leaves = citizen
             .leaves_at()
             .min(after(limits.timeout))
             .min(after(limits.deadline));
-        if leaves < u64::MAX {
-            self.plan(leaves, Event::Leave { who, turn });
+        self.record.take_up(citizen, now);
+        self.record.send(citizen, now, now);
+        self.in_system += 1;
+        if let Err(refused) = self.admit(who) {
+            self.refused(who, refused);
         }
-        self.admit(who, &citizen, turn);
     }
 
-    fn admit(&mut self, who: usize, citizen: &Citizen, turn: u64) {
-        let Some(route) = self.routes.get(citizen.tenant as usize).cloned() else {
-            return;
-        };
+    /// A seat at once, a place in the queue, or neither.
+    fn admit(&mut self, who: usize) -> Result<(), Refused> {
         let now = timestamp(self.now);
-        if let Some(quota) = route.quota.filter(|_| route.refuses)
-            && let Err(at) = route.rate.with(|used| used.take(&quota, now))
-        {
-            let refused = Refused {
-                refusal: Refusal::TenantRate,
-                retry_after: Some(at - now),
-            };
-            return self.refused(who, refused);
+        let Some(present) = self.present.get_mut(who) else {
+            return Ok(());
+        };
+        let citizen = &present.citizen;
+        let Some(route) = self.routes.get(citizen.tenant as usize) else {
+            return Ok(());
+        };
+        if let Some(quota) = &route.client_quota {
+            let whose = (route.flow.service, present.network);
+            let taken = (self.shared_rates).take(whose, &mut present.used, quota, now);
+            taken.map_err(|at| too_often(Refusal::ClientRate, at - now))?;
+        }
+        if let Some(quota) = route.quota.filter(|_| route.refuses) {
+            let taken = route.rate.with(|used| used.take(&quota, now));
+            taken.map_err(|at| too_often(Refusal::TenantRate, at - now))?;
         }
         let arrival = Arrival {
             flow: route.flow,
             generation: 0,
             inhabitants: route.inhabitants,
             class: Class::New,
-            client: citizen.number,
+            client: present.network.key,
             cost: 1,
             bytes: 0,
             in_flight_max: route.in_flight_max,
@@ -92,31 +99,38 @@ impl World<'_> {
             preferred: None,
             draw: Stream::new(self.workload.seed, citizen.number, Purpose::Journey).next(),
         };
-        let Some(pool) = self.pools.get_mut(route.pool) else {
-            return;
+        let index = route.pool;
+        let Some(pool) = self.pools.get_mut(index) else {
+            return Ok(());
         };
         match pool.state.arrive(&pool.policy, now, &arrival) {
-            Admission::Go(slot) => self.serve(who, route.pool, slot),
+            Admission::Go(slot) => self.serve(who, index, slot),
             Admission::Wait(waiting) => {
                 pool.tickets.insert(waiting.ticket, who);
-                // The last moment at which it may be granted is still its own.
-                let ends = (waiting.until.as_micros().saturating_add(1)).saturating_mul(1_000);
-                let (pool, ticket) = (route.pool, waiting.ticket);
-                self.put(who, Place::Waiting { pool, ticket });
-                self.plan(ends, Event::Expire { who, turn });
-                self.dispatch(route.pool);
+                self.wait(who, index, &waiting);
+                self.dispatch(index);
             }
             Admission::Refuse(refused) => {
                 self.refused(who, refused);
-                self.look_at(route.pool);
+                self.look_at(index);
             }
         }
+        Ok(())
     }
 
-    fn put(&mut self, who: usize, place: Place) {
-        if let Some(present) = self.present.get_mut(who) {
-            present.place = place;
-        }
+    fn wait(&mut self, who: usize, pool: usize, waiting: &Waiting) {
+        let Some(present) = self.present.get_mut(who) else {
+            return;
+        };
+        // The last moment at which it may be granted is still its own.
+        let ends = (waiting.until.as_micros().saturating_add(1)).saturating_mul(1_000);
+        let ticket = waiting.ticket;
+        present.place = Place::Waiting { pool, ticket };
+        present.expected = if present.leaves <= ends {
+            self.agenda.plan(present.leaves, Event::Leave(small(who)))
+        } else {
+            self.agenda.plan(ends, Event::Expire(small(who)))
+        };
     }
 
     pub(super) fn serve(&mut self, who: usize, pool: usize, slot: Slot) {
@@ -124,11 +138,16 @@ impl World<'_> {
             return;
         };
         present.place = Place::Served { pool, slot };
-        let (turn, citizen) = (present.turn, &present.citizen);
+        let citizen = &present.citizen;
         let purpose = Purpose::Service(citizen.step);
         let mut stream = Stream::new(self.workload.seed, citizen.number, purpose);
         let work = nanoseconds(self.model.service_time.draw(&mut stream));
-        self.plan(self.now.saturating_add(work), Event::Done { who, turn });
+        let done = self.now.saturating_add(work);
+        present.expected = if present.leaves <= done {
+            self.agenda.plan(present.leaves, Event::Leave(small(who)))
+        } else {
+            self.agenda.plan(done, Event::Done(small(who)))
+        };
     }
 
     /// The backend answers.
@@ -201,7 +220,9 @@ impl World<'_> {
         else {
             return; // it was granted
         };
-        self.put(who, Place::Thinking);
+        if let Some(present) = self.present.get_mut(who) {
+            present.place = Place::Thinking;
+        }
         let Some(pool) = self.pools.get_mut(index) else {
             return;
         };
@@ -252,14 +273,13 @@ impl World<'_> {
         };
         let asked = present.citizen.clone();
         let (fate, then) = react(&mut present.citizen, self.now, self.workload);
-        self.turns += 1;
-        present.turn = self.turns;
-        let turn = present.turn;
+        present.expected = match then {
+            Then::Request(at) => self.agenda.plan(at, Event::Request(small(who))),
+            Then::End(_) => 0,
+        };
         self.note(&asked, fate, status);
-        match then {
-            Then::Request(at) if at <= self.until => self.plan(at, Event::Request { who, turn }),
-            Then::Request(_) => self.depart(who, JourneyEnd::Unfinished),
-            Then::End(end) => self.depart(who, end),
+        if let Then::End(end) = then {
+            self.depart(who, end);
         }
     }
 
@@ -305,5 +325,12 @@ impl World<'_> {
                     .end_journey(&present.citizen, JourneyEnd::Unfinished, self.now);
             }
         }
+    }
+}
+
+const fn too_often(refusal: Refusal, wait: Duration) -> Refused {
+    Refused {
+        refusal,
+        retry_after: Some(wait),
     }
 }

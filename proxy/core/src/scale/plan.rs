@@ -12,11 +12,13 @@
 //! - **At its end** the plan asks for nothing any more, and live demand with its slow descent takes over.
 
 mod profile;
+mod ratchet;
 mod timetable;
 
 use std::{ops::Add, time::Duration};
 
 pub use profile::{Launch, Profile, peak_between, rate_at};
+pub use ratchet::Ratchet;
 pub use timetable::{Event, PlanProblem, Row, Timetable, timetable};
 
 use super::{

@@ -335,10 +335,11 @@ mod tests {
         assert_eq!((answer.status, answer.body.len()), (200, ANSWER_BYTES));
         let served = backend.served();
         let tenants: Vec<_> = served.iter().map(|one| one.tenant).collect();
-        assert_eq!(
-            (tenants, backend.peak(), backend.in_flight()),
-            (vec![7], 1, 0)
-        );
+        assert_eq!((tenants, backend.peak()), (vec![7], 1));
+        // It is counted out a moment after its answer.
+        while backend.in_flight() > 0 {
+            std::thread::yield_now();
+        }
         backend.forget();
         assert!(backend.served().is_empty() && backend.peak() == 0);
     }

@@ -3,7 +3,7 @@
 
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
-use schleuse_tests::binary::{self, Finished, finish, launchday, repository};
+use schleuse_tests::binary::{self, Finished, launchday, repository};
 use serde_json::Value;
 
 /// The config of the repository, on ports of its own.
@@ -26,6 +26,7 @@ fn write_config(directory: &Path) {
     fs::write(directory.join("schleuse.yaml"), text).unwrap();
 }
 
+/// The command ends by itself, after its schedule and its drain; that takes longer than tests wait for others.
 fn play(directory: &Path, command: &str, more: &[&str]) -> Finished {
     let mut process = Command::new(launchday());
     process
@@ -34,7 +35,13 @@ fn play(directory: &Path, command: &str, more: &[&str]) -> Finished {
         .args(["--calibration", "kept.json"])
         .args(more)
         .current_dir(directory);
-    finish(process)
+    let output = process.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Finished {
+        code: output.status.code(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
 }
 
 fn result(directory: &Path, file: &str) -> Value {

@@ -15,8 +15,8 @@ impl<R: SharedRate> PoolState<R> {
     /// The endpoint of this slot took no connection, and nothing was sent: to another one's free seat, or back into the
     /// queue. `arrival` is the request as it came; its rate is not charged.
     ///
-    /// A pool without a queue ([`QueuePolicy::waits`](crate::QueuePolicy::waits)) and one whose endpoints have all refused for longer than anybody may wait
-    /// let the failure stand.
+    /// A pool without a queue (`waiting_max` or `wait_max` is zero), and one whose endpoints have all refused for longer
+    /// than anybody may wait, let the failure stand.
     pub fn requeue(
         &mut self,
         policy: &PoolPolicy,

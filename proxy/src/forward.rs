@@ -2,8 +2,8 @@
 //!
 //! Repeated is only what cannot have happened twice: nothing was written (then anything), or a safe method without a
 //! body of which no answer came (RFC 9110 §9.2.2). One whose endpoint took no connection was sent to nobody and goes back
-//! into the queue. A connection that was idle too long and broke at the first use is
-//! replaced by a fresh one without counting against the endpoint or the retry budget.
+//! into the queue. A connection that was idle too long and broke at the first use is replaced by a fresh one without
+//! counting against the endpoint or the retry budget.
 
 use std::{
     future::poll_fn,

@@ -8,8 +8,8 @@
 //! When the proxy answers by itself: [`refusal`].
 //!
 //! Where a request goes: [`pool`] (read first) admits and chooses in one event; [`endpoint`] is what it
-//! knows, [`ejection`], [`health`], [`retry`] and `connect_pause` are what it decides by, with the load in `balance`, `ewma` and
-//! `slow_start`; [`affinity`] is how a session finds its endpoint again. Whose turn it is when a seat comes free: `queue`;
+//! knows, [`ejection`], [`health`], [`retry`] and `connect_pause` are what it decides by, with the load in `balance`,
+//! `ewma` and `slow_start`; [`affinity`] is how a session finds its endpoint again. Whose turn it is when a seat comes free: `queue`;
 //! how often a tenant may ask: [`rate`]; this process's part of a limit: `fraction`.
 //!
 //! How a pool that sleeps is woken, and what those who wait are told meanwhile: [`activation`]. How many replicas a pool

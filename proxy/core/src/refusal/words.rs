@@ -1,5 +1,6 @@
 //! What a citizen reads on an error page: plain German (B1) or plain English, no technical words, and always what to do
-//! now, unless that is to come back: the page says when, in words, from what `Retry-After` says. Refusals that a citizen cannot tell apart share their words.
+//! now, unless that is to come back: the page says when, in words, from what `Retry-After` says. Refusals that a citizen
+//! cannot tell apart share their words.
 
 use super::Refusal;
 

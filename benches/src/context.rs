@@ -72,7 +72,7 @@ impl Sizes {
         idle_tls_connections: 2_000,
         reload_segments: 4,
         reload_segment_time: Duration::from_secs(8),
-        flood: (4, Duration::from_secs(15)),
+        flood: (3, Duration::from_mins(1)),
         neighbours: (2, Duration::from_secs(10)),
         shares_time: Duration::from_secs(20),
         overload_time: Duration::from_secs(15),

@@ -217,6 +217,13 @@ impl Record {
         }
     }
 
+    /// Of the bytes that were noted as sent, so many never left: the request ended first.
+    pub(crate) const fn take_back_sent_bytes(&mut self, plan: u64, bytes: u64) {
+        if !self.is_warm_up(plan) {
+            self.sent_bytes = self.sent_bytes.saturating_sub(bytes);
+        }
+    }
+
     /// An answer was handled so long after it had arrived, at most.
     pub(crate) fn note_read_lag(&mut self, plan: u64, lag: u64) {
         if !self.is_warm_up(plan) {

@@ -12,13 +12,9 @@ use std::{
 use rustix::io::Errno;
 use rustls::{ClientConnection, HandshakeKind};
 
-use super::{
-    answer::Reader,
-    http2::{Session, Unsent},
-    socket::reason_of,
-    socket_io::SocketIo,
-};
+use super::{answer::Reader, http2::Session, socket::reason_of, socket_io::SocketIo};
 use crate::{
+    record::Remainder,
     results::Reason,
     workload::{Tls, Written},
 };
@@ -257,14 +253,20 @@ impl Connection {
         self.filler > 0 || self.out_from < self.out.len() || sealed
     }
 
-    /// Bytes of the request's body that the peer cannot have.
-    pub(crate) fn unwritten(&self) -> Unsent {
+    /// What the request at hand would leave if it ended now: bytes of its body that the peer cannot have, and those of an
+    /// answer that is not whole.
+    pub(crate) fn remainder(&self) -> Remainder {
         let sealed = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
         let sealed = if sealed { self.sealed } else { 0 };
         let kept = self.out.len().saturating_sub(self.out_from) as u64;
-        Unsent {
+        Remainder {
             plan: self.plan,
-            bytes: self.body.min(self.filler + kept + sealed),
+            unsent_bytes: self.body.min(self.filler + kept + sealed),
+            received_bytes: if matches!(self.stage, Stage::Busy(_)) {
+                self.reader.answer.body_bytes
+            } else {
+                0
+            },
         }
     }
 

@@ -20,10 +20,10 @@ use h2::client::{Builder, Connection, SendRequest};
 use http::Request;
 use slab::Slab;
 
-pub(crate) use self::stream::{Ended, Outcome, Unsent, Upload};
+pub(crate) use self::stream::{Ended, Outcome, Upload};
 use self::stream::{Stream, reason_of};
 use super::socket_io::SocketIo;
-use crate::results::Reason;
+use crate::{record::Remainder, results::Reason};
 
 /// Receive windows: no request should wait for our permission.
 const WINDOW: u32 = 1 << 24;
@@ -157,15 +157,15 @@ impl Session {
     }
 
     /// The citizen left: the stream is reset, the connection stays.
-    pub(crate) fn cancel(&mut self, citizen: u32) -> Option<Unsent> {
+    pub(crate) fn cancel(&mut self, citizen: u32) -> Option<Remainder> {
         let mut streams = self.streams.iter();
         let (place, _) = streams.find(|(_, stream)| stream.citizen() == citizen)?;
         Some(self.streams.remove(place).cancel())
     }
 
-    /// What is still to be sent of bodies.
-    pub(crate) fn unsent(&self) -> impl Iterator<Item = Unsent> {
-        self.streams.iter().map(|(_, stream)| stream.unsent())
+    /// What streams would leave if they ended now.
+    pub(crate) fn remainders(&self) -> impl Iterator<Item = Remainder> {
+        self.streams.iter().map(|(_, stream)| stream.remainder())
     }
 
     /// Goes on as far as the kernel lets it; `ended` gets every request's end.

@@ -434,7 +434,7 @@ impl<'w> Worker<'w> {
             let citizen = Citizen::arrive(number, at, self.workload);
             self.record.never_set_out(&citizen, reason, now);
         }
-        self.take_back_unwritten();
+        self.note_remainders();
         self.totals.open_max = self.totals.open_max.max(self.connections.len() as u64);
     }
 }

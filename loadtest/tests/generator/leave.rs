@@ -24,13 +24,17 @@ use super::{
     settings, workload,
 };
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const INTERNAL_ERROR: u8 = 2;
 const REFUSED_STREAM: u8 = 7;
 const ACK: u8 = 1;
-/// The end of stream and of head.
+/// The end of the head.
+const HEAD: u8 = 4;
+/// That, and the end of the stream.
 const WHOLE: u8 = 5;
 
 /// A request's head that came.
@@ -142,6 +146,16 @@ fn answer(stream: u32) -> Vec<u8> {
     frame(HEADERS, WHOLE, stream, &[0x88])
 }
 
+/// So much of an answer, and then an error of the target's.
+fn break_off(head: &Head) -> Vec<u8> {
+    let frames = [
+        frame(HEADERS, HEAD, head.stream, &[0x88]),
+        frame(DATA, 0, head.stream, b"12345"),
+        frame(RST_STREAM, 0, head.stream, &[0, 0, 0, INTERNAL_ERROR]),
+    ];
+    frames.concat()
+}
+
 fn refuse(head: &Head) -> Vec<u8> {
     frame(RST_STREAM, 0, head.stream, &[0, 0, 0, REFUSED_STREAM])
 }
@@ -219,6 +233,13 @@ fn a_target_that_refuses_every_stream_is_asked_three_times_and_fails_by_that_nam
         (10, 10)
     );
     assert_eq!(target.heads.load(Ordering::SeqCst), 30);
+}
+
+#[test]
+fn what_arrived_of_an_answer_that_broke_off_counts_as_received() {
+    let target = Target::start(|head, target| target.write(head.connection, &break_off(head)));
+    let results = target.play(10.0);
+    assert_eq!((results.counts.failed, results.received_bytes), (10, 50));
 }
 
 fn one_citizen_of_two_steps(target: &Target) -> Workload {

@@ -14,6 +14,7 @@ use http::{HeaderMap, header};
 
 use crate::{
     generator::{answer::Answer, retry_after, set_cookie},
+    record::Remainder,
     results::Reason,
 };
 
@@ -25,7 +26,7 @@ static FILLER: [u8; 16_384] = [b'x'; 16_384];
 pub(crate) struct Ended {
     pub(crate) citizen: u32,
     pub(crate) outcome: Outcome,
-    pub(crate) unsent: Unsent,
+    pub(crate) remainder: Remainder,
 }
 
 /// What came of a request.
@@ -37,14 +38,6 @@ pub(crate) enum Outcome {
     Failed(Reason),
     /// The target says that it did not begin to work on it.
     Untouched,
-}
-
-/// What did not go out of a request's body, or was not taken for one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Unsent {
-    /// When the request was planned.
-    pub(crate) plan: u64,
-    pub(crate) bytes: u64,
 }
 
 /// A request that is to be sent.
@@ -109,25 +102,30 @@ impl Stream {
         self.upload.citizen
     }
 
-    pub(super) fn unsent(&self) -> Unsent {
-        Unsent {
+    /// As long as the answer is not whole.
+    pub(super) fn remainder(&self) -> Remainder {
+        Remainder {
             plan: self.upload.plan,
-            bytes: self.upload.left(),
+            unsent_bytes: self.upload.left(),
+            received_bytes: self.answer.body_bytes,
         }
     }
 
     /// The citizen left.
-    pub(super) fn cancel(mut self) -> Unsent {
+    pub(super) fn cancel(mut self) -> Remainder {
         self.sending.send_reset(h2::Reason::CANCEL);
-        self.unsent()
+        self.remainder()
     }
 
     pub(super) fn end(self, ended: Result<(), h2::Error>) -> Ended {
-        let (citizen, mut unsent) = (self.citizen(), self.unsent());
+        let (citizen, mut remainder) = (self.citizen(), self.remainder());
         let outcome = match ended {
-            Ok(()) => Outcome::Answer(self.answer),
+            Ok(()) => {
+                remainder.received_bytes = 0; // they are the answer's
+                Outcome::Answer(self.answer)
+            }
             Err(error) if is_untouched(&error) => {
-                unsent.bytes = self.length;
+                remainder.unsent_bytes = self.length;
                 Outcome::Untouched
             }
             Err(error) => Outcome::Failed(reason_of(&error)),
@@ -135,7 +133,7 @@ impl Stream {
         Ended {
             citizen,
             outcome,
-            unsent,
+            remainder,
         }
     }
 
@@ -143,7 +141,7 @@ impl Stream {
         Ended {
             citizen: self.citizen(),
             outcome: Outcome::Failed(reason),
-            unsent: self.unsent(),
+            remainder: self.remainder(),
         }
     }
 

@@ -341,16 +341,16 @@ impl Worker<'_> {
         if connection.stage == Stage::Opening && connection.owner.is_none() {
             self.opening = self.opening.saturating_sub(1);
         }
-        self.take_back(connection.unwritten());
+        self.record.note_remainder(connection.remainder());
     }
 
-    /// What never left on connections that are still open at the run's end.
-    pub(super) fn take_back_unwritten(&mut self) {
+    /// What requests leave that are still on their way at the run's end.
+    pub(super) fn note_remainders(&mut self) {
         for (_, connection) in &self.connections {
             let sessions = connection.session.iter();
-            let streams = sessions.flat_map(|session| session.unsent());
-            for unsent in streams.chain([connection.unwritten()]) {
-                self.record.take_back_sent_bytes(unsent.plan, unsent.bytes);
+            let streams = sessions.flat_map(|session| session.remainders());
+            for remainder in streams.chain([connection.remainder()]) {
+                self.record.note_remainder(remainder);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::Worker;
 use crate::{
     generator::{
         connection::Stage,
-        http2::{Outcome, Unsent, Upload},
+        http2::{Outcome, Upload},
     },
     results::Reason,
 };
@@ -71,7 +71,7 @@ impl Worker<'_> {
         let is_opening = connection.stage == Stage::Opening;
         let generation = connection.generation;
         for end in ended.drain(..) {
-            self.take_back(end.unsent);
+            self.record.note_remainder(end.remainder);
             match end.outcome {
                 Outcome::Answer(mut answer) => self.receive(end.citizen, &mut answer),
                 Outcome::Failed(reason) => self.fail(end.citizen, reason),
@@ -121,17 +121,13 @@ impl Worker<'_> {
         };
         match &mut connection.session {
             Some(session) => {
-                let unsent = session.cancel(citizen);
+                let remainder = session.cancel(citizen);
                 self.touched.push((key, connection.generation));
-                if let Some(unsent) = unsent {
-                    self.take_back(unsent);
+                if let Some(remainder) = remainder {
+                    self.record.note_remainder(remainder);
                 }
             }
             None => self.drop_connection(key),
         }
-    }
-
-    pub(super) const fn take_back(&mut self, unsent: Unsent) {
-        self.record.take_back_sent_bytes(unsent.plan, unsent.bytes);
     }
 }

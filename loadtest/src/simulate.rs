@@ -76,7 +76,8 @@ pub fn simulate(
         warm_up: workload.warm_up.saturating_add(ahead),
         ..workload.clone()
     };
-    let ended = World::new(&with_ahead, config, *model, (routes, calendar)).play();
+    let mut ended = World::new(&with_ahead, config, *model, (routes, calendar)).play();
+    generator::put_unanswered(&mut ended.seconds, &ended.record);
     let played = Played::simulated(ended.record, ended.seconds);
     let scenario = ScenarioIdentity {
         mode: Mode::Simulated,

@@ -56,7 +56,6 @@ fn scenario(path: &Path, text: &str, root: &Node<'_>, report: &mut Report) -> Sc
     }
     let arrivals = top.required("arrivals", report);
     let arrivals = arrivals.and_then(|node| arrivals_of(node, directory, report));
-    let thresholds = criteria(&top, "thresholds", report);
     let name = path.file_stem().unwrap_or(path.as_os_str());
     let scenario = Scenario {
         name: name.to_string_lossy().into_owned(),
@@ -68,11 +67,7 @@ fn scenario(path: &Path, text: &str, root: &Node<'_>, report: &mut Report) -> Sc
         }),
         journeys: journeys::read(&top, report),
         tenants: tenants::read(&top, directory, report),
-        thresholds: if thresholds.is_empty() {
-            vec![Criterion::implied()]
-        } else {
-            thresholds
-        },
+        thresholds: criteria(&top, "thresholds", report),
         abort: criteria(&top, "abort", report),
         timeouts: timeouts(&top, report),
         warm_up,

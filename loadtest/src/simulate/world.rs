@@ -22,7 +22,7 @@ use crate::{
     clock::nanoseconds,
     draw::{Purpose, Stream},
     record::Record,
-    results::{PoolSecond, Second},
+    results::{Latencies, PoolSecond, Second},
     schedule::{Arrival as Planned, Arrivals},
     workload::{Load, Workload},
 };
@@ -381,6 +381,8 @@ impl World<'_> {
             in_flight: record.in_flight,
             waiting: sum.waiting,
             response: record.response,
+            gave_up_after: record.gave_up,
+            unanswered_after: Latencies::default(),
             own_lag_max_ns: 0,
             workers: Vec::new(),
             pool: Some(sum),

@@ -8,7 +8,7 @@ use super::Worker;
 use crate::{
     generator::{
         connection::Stage,
-        http2::{Outcome, Upload},
+        http2::{Ended, Outcome, Upload},
     },
     results::Reason,
 };
@@ -70,6 +70,8 @@ impl Worker<'_> {
         let (is_over, has_room) = (session.is_over(), session.has_room());
         let is_opening = connection.stage == Stage::Opening;
         let generation = connection.generation;
+        let is_answer = |end: &&Ended| matches!(end.outcome, Outcome::Answer(_));
+        self.note_held_back(ended.iter().filter(is_answer).count());
         for end in ended.drain(..) {
             self.record.note_remainder(end.remainder);
             match end.outcome {

@@ -19,6 +19,8 @@ pub struct Sample {
     pub gauges: Gauges,
     /// Starts of replicas that failed, since then.
     pub starts_failed: u64,
+    /// Orders that whoever starts replicas did not take, since then.
+    pub orders_failed: u64,
     /// The endpoints; none while nobody has said yet which there are.
     pub endpoints: Option<Vec<Endpoint>>,
 }

@@ -24,6 +24,14 @@ pub(super) struct Stir {
 pub(super) struct Ordered {
     order: u64,
     attempt: u64,
+    /// Orders that were not taken, this one and those before.
+    failed: u64,
+}
+
+impl Ordered {
+    pub(super) fn failed(self) -> u64 {
+        self.failed
+    }
 }
 
 impl Guarded {
@@ -135,7 +143,8 @@ impl Pool {
     pub fn note_order(&self, order: u64) {
         let mut guarded = self.guarded.lock();
         let attempt = guarded.state.attempt();
-        guarded.ordered = Ordered { order, attempt };
+        guarded.ordered.order = order;
+        guarded.ordered.attempt = attempt;
     }
 
     /// Whether an attempt to wake it was given up, and whoever starts its endpoints was told nothing since the next began.
@@ -148,7 +157,7 @@ impl Pool {
         matches!(phase, Some(PoolPhase::Waking { attempt, .. }) if attempt > guarded.ordered.attempt.max(1))
     }
 
-    /// The order of this number could not be carried out; what is said of an older one changes nothing.
+    /// The order of this number could not be carried out; of an older one it is counted only.
     pub fn order_failed(&self, order: u64) {
         let now = clock::now();
         self.event(now, |guarded| {
@@ -158,6 +167,7 @@ impl Pool {
                 ordered,
                 ..
             } = guarded;
+            ordered.failed += 1;
             if ordered.order == order {
                 state.wake_failed(&config.policy, ordered.attempt, now);
             }

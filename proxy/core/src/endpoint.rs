@@ -65,7 +65,7 @@ pub struct EndpointView {
     pub paused_until: Option<Timestamp>,
     /// The operator's wish.
     pub mode: Mode,
-    /// When it came, or when mode, health or ejection last changed.
+    /// When it came, or when `mode`, `healthy`, `starting` or its ejection last changed.
     pub since: Timestamp,
     /// Requests sent to it.
     pub arrivals: u64,

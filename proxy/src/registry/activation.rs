@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use schleuse_core::{ActivationView, ColdStart, EndpointId, PoolPhase, Timestamp, WakeNews};
+use schleuse_core::{
+    ActivationView, ColdStart, EndpointId, PoolPhase, Timestamp, WakeFailure, WakeNews,
+};
 use smallvec::SmallVec;
 
 use super::{Pool, pool::Guarded, pool::Wakers};
@@ -109,6 +111,15 @@ impl Pool {
         guarded
             .state
             .activation(&guarded.config.policy, clock::now())
+    }
+
+    /// Whether the last attempt to wake it was given up, and no other has begun.
+    pub fn wake_timed_out(&self) -> bool {
+        let failed = |view: ActivationView| match view.phase {
+            PoolPhase::Failed { why, .. } => why == WakeFailure::TimedOut,
+            _ => false,
+        };
+        self.activation().is_some_and(failed)
     }
 
     /// Number of the last attempt to wake it; 0: there was none.

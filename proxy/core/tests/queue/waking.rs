@@ -240,8 +240,12 @@ fn an_endpoint_that_takes_no_connection_is_probed_before_it_gets_another_request
     bench.set_endpoints(1);
     answers(&mut bench);
     let slot = bench.go(&of(0));
+    bench.pass(SECOND);
     let refused = schleuse_core::Outcome::Failed(schleuse_core::Failure::Connect);
     bench.pool.depart(&bench.policy, slot, refused, bench.now);
+    let mut views = bench.pool.views(&bench.policy, bench.now);
+    assert_eq!(views.next().unwrap().since, bench.now, "silent since now");
+    drop(views);
     let waiting = bench.wait(&of(0));
     assert_eq!(bench.pool.take_news(), Some(WakeNews::Wake { attempt: 1 }));
     assert!(answers(&mut bench));

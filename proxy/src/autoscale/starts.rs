@@ -155,6 +155,7 @@ mod tests {
         let endpoint = |port: &i32| Endpoint {
             address: SocketAddr::from(([127, 0, 0, 1], u16::try_from(port.abs()).unwrap())),
             serves: *port > 0,
+            pending: false,
             seats: 1,
         };
         Sample {

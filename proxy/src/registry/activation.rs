@@ -141,6 +141,11 @@ impl Pool {
         });
     }
 
+    /// A starting endpoint was probed for long enough to say that it does not serve now.
+    pub fn note_unanswered(&self, endpoint: EndpointId) {
+        self.guarded.lock().state.note_unanswered(endpoint);
+    }
+
     /// A replica that was started while `attempt` was the last one could not be started, or ended too soon.
     pub fn start_failed(&self, attempt: u64) {
         let now = clock::now();

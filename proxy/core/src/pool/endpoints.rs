@@ -261,6 +261,7 @@ impl Endpoints {
             return false;
         };
         endpoint.starting = false;
+        endpoint.unanswered = false;
         endpoint.pause = ConnectPause::default();
         endpoint.health = Health::default();
         endpoint.since = now;
@@ -271,6 +272,14 @@ impl Endpoints {
         }
         self.changed();
         true
+    }
+
+    /// A starting endpoint has not answered a probe.
+    pub(super) fn note_unanswered(&mut self, id: EndpointId) {
+        let position = self.position(id);
+        if let Some(endpoint) = position.and_then(|position| self.listed.get_mut(position)) {
+            endpoint.unanswered = true;
+        }
     }
 
     /// Whether the endpoint has to be probed until it answers.

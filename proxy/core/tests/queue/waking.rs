@@ -270,3 +270,19 @@ proptest! {
         prop_assert_eq!(wakes, 1);
     }
 }
+
+#[test]
+fn an_endpoint_is_unanswered_from_a_probe_in_vain_until_it_answers() {
+    let mut bench = asleep();
+    bench.set_endpoints(1);
+    let (endpoint, _) = bench.pool.unprobed().expect("one to probe");
+    let unanswered = |bench: &Bench| {
+        let mut views = bench.pool.views(&bench.policy, bench.now);
+        views.next().unwrap().unanswered
+    };
+    assert!(!unanswered(&bench), "nobody has asked");
+    bench.pool.note_unanswered(endpoint);
+    assert!(unanswered(&bench));
+    bench.pool.answered(&bench.policy, endpoint, bench.now);
+    assert!(!unanswered(&bench));
+}

@@ -63,4 +63,5 @@ mod vector_file;
 mod vectors;
 mod wake;
 mod wake_orders;
+mod wake_probes;
 mod websocket;

@@ -197,6 +197,9 @@ impl Autoscaler {
         let decided = entry.scaled.decide(policy, sample, asked.replicas, now);
         self.edge.signals.publish(pool.name(), decided.signal, now);
         self.has_started |= decided.has_started;
+        if decided.evidence.previous == 0 && decided.changed() {
+            pool.expect_answers();
+        }
         let reasons = &decided.decision.reasons;
         let alarms = entry.launches.judge(pool.name(), plan, &verified, reasons);
         self.edge.alarms.tell(alarms);

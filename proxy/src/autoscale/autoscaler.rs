@@ -18,6 +18,7 @@ use super::{
     launches::{LaunchStatus, Launches},
     learnt_store::LearntStore,
     record::Record,
+    sample::Sample,
     scaled::{Decided, ScaledPool},
 };
 use crate::{
@@ -45,6 +46,8 @@ const TICKS_PER_COLD_START: usize = 8;
 pub(super) struct Autoscaler {
     edge: Arc<Edge>,
     pools: HashMap<String, Entry>,
+    /// The launches of pools that are not decided about, because nobody has said which endpoints they have.
+    undecided: HashMap<String, Launches>,
     generation: u64,
     ticks: usize,
     /// Orders of this process are numbered through.
@@ -78,6 +81,7 @@ impl Autoscaler {
         Self {
             edge,
             pools: HashMap::new(),
+            undecided: HashMap::new(),
             generation: 0,
             ticks: 0,
             attempts: 0,
@@ -138,15 +142,22 @@ impl Autoscaler {
             pools.any(|pool| pool.name == name && pool.scale.is_some())
         };
         let gone = self.pools.extract_if(|name, _| !scaled(name));
-        for (name, mut entry) in gone {
+        for (name, entry) in gone {
             self.edge.autoscale.hide(&name);
-            let alarms = entry.launches.judge(&name, None, &[], &[]);
-            self.edge.alarms.tell(alarms);
+            end(&self.edge, &name, entry.launches);
             self.learnt.keep(&name, entry.scaled.learnt());
+        }
+        for (name, launches) in self.undecided.extract_if(|name, _| !scaled(name)) {
+            self.edge.autoscale.hide(&name);
+            end(&self.edge, &name, launches);
+        }
+        for (name, launches) in &mut self.undecided {
+            launches.note_config();
+            self.edge.autoscale.show_launches(name, None);
         }
         for (name, entry) in &mut self.pools {
             entry.scaled.stop_resting();
-            entry.launches.forget_need();
+            entry.launches.note_config();
             self.edge.autoscale.show_launches(name, None);
         }
     }
@@ -162,15 +173,12 @@ impl Autoscaler {
         let now = clock::now();
         let sample = pool.sample(now);
         if !self.pools.contains_key(pool.name()) {
-            // Who does not know how many there are must not say how many there should be.
-            sample.endpoints.as_ref()?;
-            let learnt = self.learnt.of(pool.name());
-            if learnt.knows_seat_time() {
-                pool.expect_seat_time(learnt.seat_seconds(policy.seat_time));
+            if sample.endpoints.is_none() {
+                // Who does not know how many there are must not say how many there should be.
+                self.verify_undecided(pool.name(), plan, policy);
+                return None;
             }
-            let scaled = ScaledPool::new(learnt, &sample, now);
-            self.pools
-                .insert(pool.name().to_owned(), Entry::new(scaled));
+            self.begin(pool, policy, &sample, now);
         }
         let entry = self.pools.get_mut(pool.name())?;
         let offered = self.edge.sources.provisioner(pool.name());
@@ -215,6 +223,34 @@ impl Autoscaler {
         }
         entry.ordered = number;
         Some(Due::new(pool.clone(), &decided, offered?))
+    }
+
+    /// A pool is decided about from now on.
+    fn begin(&mut self, pool: &Pool, policy: &ScalePolicy, sample: &Sample, now: Timestamp) {
+        let learnt = self.learnt.of(pool.name());
+        if learnt.knows_seat_time() {
+            pool.expect_seat_time(learnt.seat_seconds(policy.seat_time));
+        }
+        let scaled = ScaledPool::new(learnt, sample, now);
+        let launches = self.undecided.remove(pool.name()).unwrap_or_default();
+        let entry = Entry::new(scaled, launches);
+        self.pools.insert(pool.name().to_owned(), entry);
+    }
+
+    /// The launches of a pool that is not decided about are verified all the same: as far as anybody knows, nobody serves.
+    fn verify_undecided(&mut self, pool: &str, plan: Option<&PoolPlan>, policy: &ScalePolicy) {
+        let Some(plan) = plan else {
+            if let Some(launches) = self.undecided.remove(pool) {
+                end(&self.edge, pool, launches);
+            }
+            return;
+        };
+        let learnt = self.learnt.of(pool);
+        let launches = self.undecided.entry(pool.to_owned()).or_default();
+        let status = launches.look(plan, policy, &learnt, 0, clock::wall());
+        let alarms = launches.judge(pool, Some(plan), &status.verified, &[]);
+        self.edge.alarms.tell(alarms);
+        self.edge.autoscale.show_launches(pool, Some(status));
     }
 
     /// Gives orders, those first that serve the most people. They are numbered in this order, so that whoever takes them
@@ -262,11 +298,17 @@ impl Autoscaler {
     }
 }
 
+/// Whoever was told that a launch of the pool is short hears that it is over.
+fn end(edge: &Edge, pool: &str, mut launches: Launches) {
+    let alarms = launches.judge(pool, None, &[], &[]);
+    edge.alarms.tell(alarms);
+}
+
 impl Entry {
-    fn new(scaled: ScaledPool) -> Self {
+    fn new(scaled: ScaledPool, launches: Launches) -> Self {
         Self {
             scaled,
-            launches: Launches::default(),
+            launches,
             ordered: None,
             logged_at: None,
         }

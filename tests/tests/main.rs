@@ -18,6 +18,7 @@ mod clock_jumps;
 mod command_line;
 mod continuity;
 mod discovery;
+mod documents;
 mod explain;
 mod fair_line;
 mod fair_queue;

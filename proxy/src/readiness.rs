@@ -10,7 +10,7 @@
 
 mod places;
 
-use std::{net::SocketAddr, sync::Arc, sync::Weak, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, sync::Weak, time::Duration};
 
 use parking_lot::Mutex;
 use schleuse_config::Health;
@@ -37,6 +37,10 @@ const PAUSE: std::ops::RangeInclusive<Duration> =
 const PROBE_MIN: Duration = Duration::from_millis(200);
 /// Most time for one probe of a pool that has no `health.timeout`.
 const PROBE_MAX: Duration = Duration::from_secs(1);
+
+/// One that has taken this long and more says nothing: a busy endpoint has answered by then. One that refuses says at once
+/// that nobody is there.
+const ABSENT_AFTER: Duration = Duration::from_secs(1);
 
 /// What an endpoint that starts has to answer.
 #[derive(Debug)]
@@ -121,6 +125,14 @@ impl Unprobed {
                 .inc();
             if ok {
                 return self.note_answer(began, elapsed);
+            }
+            let is_refused =
+                matches!(&answer, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused);
+            let silent = (clock::now() - began).saturating_sub(queued);
+            if let Some(pool) = self.pool.upgrade()
+                && (is_refused || silent >= ABSENT_AFTER)
+            {
+                pool.note_unanswered(self.endpoint);
             }
             let pause = (elapsed / 10).clamp(*PAUSE.start(), *PAUSE.end());
             sleep(jittered(pause)).await;

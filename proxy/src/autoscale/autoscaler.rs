@@ -46,7 +46,7 @@ const TICKS_PER_COLD_START: usize = 8;
 pub(super) struct Autoscaler {
     edge: Arc<Edge>,
     pools: HashMap<String, Entry>,
-    /// The launches of pools that are not decided about, because nobody has said which endpoints they have.
+    /// The launches of pools that are not decided about, because nobody knows yet which replicas they have.
     undecided: HashMap<String, Launches>,
     generation: u64,
     ticks: usize,
@@ -173,9 +173,10 @@ impl Autoscaler {
         let now = clock::now();
         let sample = pool.sample(now);
         if !self.pools.contains_key(pool.name()) {
-            if sample.endpoints.is_none() {
-                // Who does not know how many there are must not say how many there should be.
-                self.verify_undecided(pool.name(), plan, policy);
+            // Who does not know how many there are must not say how many there should be. An address that stands in a
+            // list is none yet: of a pool that sleeps it would be one, and wake it.
+            if !sample.is_settled() {
+                self.verify_undecided(pool.name(), plan, policy, sample.ready());
                 return None;
             }
             self.begin(pool, policy, &sample, now);
@@ -237,8 +238,14 @@ impl Autoscaler {
         self.pools.insert(pool.name().to_owned(), entry);
     }
 
-    /// The launches of a pool that is not decided about are verified all the same: as far as anybody knows, nobody serves.
-    fn verify_undecided(&mut self, pool: &str, plan: Option<&PoolPlan>, policy: &ScalePolicy) {
+    /// The launches of a pool that is not decided about are verified all the same, by what is known to serve.
+    fn verify_undecided(
+        &mut self,
+        pool: &str,
+        plan: Option<&PoolPlan>,
+        policy: &ScalePolicy,
+        ready: u32,
+    ) {
         let Some(plan) = plan else {
             if let Some(launches) = self.undecided.remove(pool) {
                 end(&self.edge, pool, launches);
@@ -247,7 +254,7 @@ impl Autoscaler {
         };
         let learnt = self.learnt.of(pool);
         let launches = self.undecided.entry(pool.to_owned()).or_default();
-        let status = launches.look(plan, policy, &learnt, 0, clock::wall());
+        let status = launches.look(plan, policy, &learnt, ready, clock::wall());
         let alarms = launches.judge(pool, Some(plan), &status.verified, &[]);
         self.edge.alarms.tell(alarms);
         self.edge.autoscale.show_launches(pool, Some(status));

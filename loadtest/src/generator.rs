@@ -116,13 +116,13 @@ pub struct Played {
 
 impl Played {
     /// What a simulation noted down: without workers and connections.
-    pub(crate) fn simulated(record: Record, seconds: Vec<Second>) -> Self {
+    pub(crate) fn simulated(record: Record, seconds: Vec<Second>, aborted: Option<String>) -> Self {
         Self {
             record,
             seconds,
             workers: Vec::new(),
             connections: Connections::default(),
-            ending: Ending::Complete,
+            ending: aborted.map_or(Ending::Complete, Ending::Aborted),
         }
     }
 }

@@ -9,7 +9,7 @@ mod replicas;
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use rustls::ClientConfig;
 use schleuse_config::{
     Discovery as DiscoveryConfig, Pool as PoolConfig, ProcessTemplate, ScaleWay,
@@ -174,8 +174,8 @@ impl Supervisor {
     async fn follow_config(&mut self) {
         let live = self.edge.live();
         let mut fresh = Vec::new();
-        let named = |name: &String| live.pools.iter().any(|pool| pool.name() == name);
-        self.running.retain(|name, _| named(name));
+        let names: FxHashSet<_> = live.pools.iter().map(|pool| pool.name()).collect();
+        self.running.retain(|name, _| names.contains(&**name));
         for (pool, config) in live.pools.iter().zip(&live.snapshot.pools) {
             if config.discovery.is_none() && config.scale.is_none() {
                 self.running.remove(&config.name);

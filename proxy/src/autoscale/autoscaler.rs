@@ -7,6 +7,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use rustc_hash::FxHashSet;
 use schleuse_config::{Pool as PoolConfig, PoolPlan};
 use schleuse_core::{
     Timestamp,
@@ -137,10 +138,12 @@ impl Autoscaler {
     /// Pools that are no longer scaled end here; what they have learnt is kept.
     fn follow_config(&mut self, live: &Live) {
         self.generation = live.generation;
-        let scaled = |name: &str| {
-            let mut pools = live.snapshot.pools.iter();
-            pools.any(|pool| pool.name == name && pool.scale.is_some())
-        };
+        let pools = live.snapshot.pools.iter();
+        let names: FxHashSet<_> = pools
+            .filter(|pool| pool.scale.is_some())
+            .map(|pool| &*pool.name)
+            .collect();
+        let scaled = |name: &str| names.contains(name);
         let gone = self.pools.extract_if(|name, _| !scaled(name));
         for (name, entry) in gone {
             self.edge.autoscale.hide(&name);

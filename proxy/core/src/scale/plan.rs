@@ -14,12 +14,14 @@
 
 mod profile;
 mod ratchet;
+mod schedule;
 mod timetable;
 
 use std::{ops::Add, time::Duration};
 
 pub use profile::{Launch, Profile, peak_between, rate_at};
 pub use ratchet::Ratchet;
+pub use schedule::Schedule;
 pub use timetable::{Event, PlanProblem, Row, Timetable, timetable};
 
 use super::{
@@ -122,17 +124,9 @@ pub struct Need {
     pub in_window: bool,
 }
 
-/// What the launches of one pool ask for at `now`; the most of all windows that are open.
+/// What the launches of one pool ask for at `now`, for who asks once: see [`Schedule`].
 pub fn need(launches: &[Launch], capacity: &Capacity, now: WallTime) -> Need {
-    windows(launches, capacity)
-        .into_iter()
-        .filter(|window| window.opens <= now && now < window.closes)
-        .map(|window| Need {
-            replicas: window.replicas(launches, capacity, now).min(capacity.max),
-            in_window: true,
-        })
-        .max_by_key(|need| need.replicas)
-        .unwrap_or_default()
+    Schedule::new(launches, capacity).need(now)
 }
 
 /// Whether a launch that is on or begins within a minute holds.

@@ -66,6 +66,22 @@ fn the_order_goes_out_cold_start_creation_and_margin_before_the_hour() {
 }
 
 #[test]
+fn nobody_has_to_ask_before_the_next_window_opens() {
+    let mut later = launch("relief", Profile::Constant(1_000.0));
+    later.at = moment(86_400);
+    let launches = [launch("grant", Profile::Constant(2_000.0)), later];
+    let schedule = Schedule::new(&launches, &capacity());
+    let first = schedule.opens_after(moment(-3_600));
+    assert_eq!(
+        first,
+        Some(moment(0).earlier(Duration::from_millis(129_200)))
+    );
+    let second = schedule.opens_after(moment(0)).unwrap();
+    assert!(moment(3_600) < second && second < moment(86_340));
+    assert_eq!(schedule.opens_after(second), None);
+}
+
+#[test]
 fn after_the_window_the_plan_asks_for_nothing() {
     let launches = [launch("grant", Profile::Constant(2_000.0))];
     assert_eq!(need(&launches, &capacity(), moment(3_599)).replicas, 12);

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Capacity, Launch, VERIFIED_BEFORE, WallTime, due, need, rate_at, rounded, windows};
+use super::{Capacity, Launch, Schedule, VERIFIED_BEFORE, WallTime, due, rate_at, rounded};
 
 /// What happens at a moment of the timetable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +107,9 @@ pub struct Timetable {
 
 /// Lays out the launches of one pool as of `now`.
 pub fn timetable(launches: &[Launch], capacity: &Capacity, now: WallTime) -> Timetable {
-    let mut moments: Vec<(WallTime, Event)> = windows(launches, capacity)
+    let schedule = Schedule::new(launches, capacity);
+    let windows = schedule.windows();
+    let mut moments: Vec<(WallTime, Event)> = windows
         .iter()
         .flat_map(|window| &window.orders)
         .map(|&(ordered, _)| (ordered, Event::PreWarm))
@@ -119,12 +121,12 @@ pub fn timetable(launches: &[Launch], capacity: &Capacity, now: WallTime) -> Tim
         .into_iter()
         .map(|(at, event)| Row {
             arrivals_per_second: rounded(rate_at(launches, at)),
-            replicas: need(launches, capacity, at).replicas,
+            replicas: schedule.need(at).replicas,
             at,
             event,
         })
         .collect();
-    let peak_replicas = windows(launches, capacity)
+    let peak_replicas = windows
         .iter()
         .map(|window| window.replicas(launches, capacity, window.closes))
         .max()

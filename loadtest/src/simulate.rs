@@ -34,6 +34,7 @@ use crate::{
     generator::{self, Played},
     machine,
     results::{Mode, Results, ScenarioIdentity, Simulation},
+    verdict::abort::Watch,
     workload::Workload,
 };
 
@@ -41,6 +42,7 @@ pub use change::{Change, apply};
 pub use networks::Networks;
 
 use calendar::Calendar;
+use routes::Routes;
 use world::World;
 
 /// What stands behind the proxy.
@@ -56,7 +58,7 @@ pub struct Model {
     pub begins: Option<WallTime>,
 }
 
-/// Plays `workload` against `config` in virtual time.
+/// Plays `workload` against `config` in virtual time, until `watch` gives a reason to abort.
 ///
 /// # Errors
 ///
@@ -65,18 +67,20 @@ pub fn simulate(
     workload: &Workload,
     config: &Snapshot,
     model: &Model,
+    watch: Watch,
     scenario: ScenarioIdentity,
 ) -> Result<Results, String> {
     let (began, started) = (Instant::now(), machine::now());
-    let routes = routes::of_tenants(workload, config)?;
-    let calendar = Calendar::new(config, &routes, workload, model.begins);
+    let routes = Routes::new(workload, config)?;
+    let calendar = Calendar::new(config, routes.list(), workload, model.begins);
     let ahead = Duration::from_nanos(calendar.ahead());
     let with_ahead = Workload {
         warm_up: workload.warm_up.saturating_add(ahead),
         ..workload.clone()
     };
-    let ended = World::new(&with_ahead, config, *model, (routes, calendar)).play();
-    let played = Played::simulated(ended.record, ended.seconds);
+    let mut ended = World::new(&with_ahead, config, *model, (routes, calendar)).play(watch);
+    generator::put_unanswered(&mut ended.seconds, &ended.record);
+    let played = Played::simulated(ended.record, ended.seconds, ended.aborted);
     let scenario = ScenarioIdentity {
         mode: Mode::Simulated,
         ..scenario

@@ -19,7 +19,7 @@ use crate::{
     results::{Calibration, Outcome, Results},
     scenario::Scenario,
     simulate::{self, Model, Networks},
-    verdict,
+    verdict::{self, abort},
 };
 
 /// Replicas that take longer have failed to start.
@@ -123,7 +123,8 @@ impl Calibrate {
             begins: None,
         };
         let identity = play::identity(scenario, &self.config.display().to_string());
-        let mut results = simulate::simulate(&workload, config, &model, identity)?;
+        let watch = abort::Watch::new(&scenario.abort, scenario.timeouts.from_plan());
+        let mut results = simulate::simulate(&workload, config, &model, watch, identity)?;
         verdict::judge(&mut results, &scenario.thresholds);
         Ok(results)
     }

@@ -15,15 +15,16 @@ use super::{
     calendar::Calendar,
     networks::{Network, SharedRates},
     pool::Pool,
-    routes::Route,
+    routes::Routes,
 };
 use crate::{
     citizen::Citizen,
     clock::nanoseconds,
     draw::{Purpose, Stream},
     record::Record,
-    results::{PoolSecond, Second},
+    results::{Latencies, PoolSecond, Second},
     schedule::{Arrival as Planned, Arrivals},
+    verdict::abort::Watch,
     workload::{Load, Workload},
 };
 
@@ -41,6 +42,8 @@ enum Event {
     Open,
     /// The next citizen sets out.
     Arrive,
+    /// In a closed model, the next one in place of another who is done.
+    Replace,
     /// A citizen makes the planned request.
     Request(u32),
     /// The backend has done its work.
@@ -80,6 +83,8 @@ enum Place {
 pub(super) struct Ended {
     pub(super) record: Record,
     pub(super) seconds: Vec<Second>,
+    /// Why it was ended early.
+    pub(super) aborted: Option<String>,
     pub(super) citizens: u64,
     /// ∫N dt, N requests in the system.
     pub(super) presence: u64,
@@ -92,7 +97,7 @@ pub(super) struct World<'w> {
     workload: &'w Workload,
     model: Model,
     calendar: Calendar,
-    routes: Vec<Route>,
+    routes: Routes,
     shared_rates: SharedRates,
     pools: Vec<Pool>,
     arrivals: Option<Arrivals<'w>>,
@@ -103,7 +108,9 @@ pub(super) struct World<'w> {
     until: u64,
     present: Slab<Present>,
     record: Record,
+    /// Those that are over, and when the one at hand began.
     seconds: Vec<Second>,
+    second_began: u64,
     citizens: u64,
     in_system: u64,
     presence: u64,
@@ -127,7 +134,7 @@ impl<'w> World<'w> {
         workload: &'w Workload,
         config: &Snapshot,
         model: Model,
-        (routes, calendar): (Vec<Route>, Calendar),
+        (routes, calendar): (Routes, Calendar),
     ) -> Self {
         let arrivals = match &workload.load {
             Load::Open(schedule) => Some(schedule.arrivals(0, 1)),
@@ -148,6 +155,7 @@ impl<'w> World<'w> {
             present: Slab::new(),
             record: Record::new(workload),
             seconds: Vec::new(),
+            second_began: 0,
             citizens: 0,
             in_system: 0,
             presence: 0,
@@ -172,23 +180,34 @@ impl<'w> World<'w> {
         self.agenda.plan(self.calendar.ahead(), Event::Open);
     }
 
-    /// Plays to the end of the drain.
-    pub(super) fn play(mut self) -> Ended {
+    /// Plays to the end of the drain, or until `watch` has seen a second after which it must not go on.
+    pub(super) fn play(mut self, mut watch: Watch) -> Ended {
         let end = self.until.saturating_add(nanoseconds(self.workload.drain));
+        let mut aborted = None;
         while let Some((at, number, event)) = self.agenda.pop() {
             if at > end || at > self.until && self.present.is_empty() {
                 break;
             }
             self.pass(at);
             self.happen(number, event);
+            if let (Event::Second, Some(second)) = (event, self.seconds.last()) {
+                aborted = watch.see(second);
+            }
+            if aborted.is_some() {
+                break;
+            }
         }
-        if !self.present.is_empty() {
+        if aborted.is_none() && !self.present.is_empty() {
             self.pass(end);
         }
         self.finish();
+        if self.now > self.second_began {
+            self.close_second();
+        }
         Ended {
             record: self.record,
             seconds: self.seconds,
+            aborted,
             citizens: self.citizens,
             presence: self.presence,
             waits: self.waits,
@@ -205,8 +224,16 @@ impl<'w> World<'w> {
 
     fn happen(&mut self, number: Number, event: Event) {
         match event {
-            Event::Second => self.end_second(),
+            Event::Second => {
+                self.close_second();
+                self.agenda.plan(self.now + SECOND, Event::Second);
+            }
             Event::Open => self.open(),
+            Event::Replace => {
+                if self.now < self.until {
+                    self.arrive(self.citizens);
+                }
+            }
             Event::Arrive => {
                 if let Some(arrival) = self.planned.take() {
                     self.arrive(arrival.citizen);
@@ -339,8 +366,9 @@ impl World<'_> {
         }
     }
 
-    fn end_second(&mut self) {
-        let from = self.now.saturating_sub(SECOND);
+    /// The second at hand is over, or its part until the end.
+    fn close_second(&mut self) {
+        let from = std::mem::replace(&mut self.second_began, self.now);
         let now = timestamp(self.now);
         let mut sum = PoolSecond::default();
         for pool in &self.pools {
@@ -364,10 +392,11 @@ impl World<'_> {
             in_flight: record.in_flight,
             waiting: sum.waiting,
             response: record.response,
+            gave_up_after: record.gave_up,
+            unanswered_after: Latencies::default(),
             own_lag_max_ns: 0,
             workers: Vec::new(),
             pool: Some(sum),
         });
-        self.agenda.plan(self.now + SECOND, Event::Second);
     }
 }

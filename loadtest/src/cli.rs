@@ -8,6 +8,7 @@ mod calibration;
 mod check;
 mod play;
 mod print;
+mod saved;
 mod search;
 mod simulation;
 mod view;
@@ -55,7 +56,7 @@ enum Command {
     Capacity(search::Capacity),
     /// Compares two targets over many rounds, or two saved results.
     Compare(search::Compare),
-    /// Writes reports of a saved result anew.
+    /// Judges a saved result again, and writes its reports anew.
     Report {
         /// A file that `--json` wrote.
         result: PathBuf,

@@ -8,13 +8,14 @@ use std::{
 use super::{
     Reports, What,
     print::{remark, say},
+    saved,
     view::View,
 };
 use crate::{
     generator::{self, Settings},
     machine, prepare,
     report::{outputs::Written, terminal},
-    results::{Mode, Results, ScenarioIdentity, file},
+    results::{Mode, Results, ScenarioIdentity},
     scenario::{Arrivals, Scenario},
     verdict,
 };
@@ -134,7 +135,7 @@ pub(super) fn told(written: &Written, code: u8) -> u8 {
 }
 
 pub(super) fn report(result: &Path, reports: &Reports) -> Result<u8, String> {
-    let results = file::read(result).map_err(|problem| problem.to_string())?;
+    let results = saved::read(result)?;
     for line in terminal::summary(&results, terminal::Style::of_output()) {
         say(line);
     }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod capacity;
 mod compare;
+mod report;
 mod view;
 
 use std::{

@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use schleuse_config::Snapshot;
 
-use super::{Reports, What, admin, play, print::say, simulation::time, view::View};
+use super::{Portion, Reports, What, admin, play, print::say, simulation::time, view::View};
 use crate::{
     calibrate::{self, stage, store},
     distribution::Distribution,
@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Calibrate {
     #[command(flatten)]
     what: What,
+    #[command(flatten)]
+    portion: Portion,
     /// The config that Schleuse is started with.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -66,7 +68,7 @@ pub(super) fn calibrate(asked: &Calibrate) -> Result<u8, String> {
     let loaded = schleuse_config::load(&asked.config).map_err(|problems| problems.to_string())?;
     let config = loaded.snapshot;
     let path = place(asked.calibration.as_ref())?;
-    let mut scenario = asked.what.scenario()?;
+    let mut scenario = asked.what.scenario(&asked.portion)?;
     stage::name_citizens(&mut scenario);
     let at = stage::listener(&config)?;
     scenario.target.connect_to = Some((at.ip().to_string(), at.port()));

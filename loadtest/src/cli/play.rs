@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Reports, What,
+    Reports, Run, What,
     print::{remark, say},
     saved,
     view::View,
@@ -56,8 +56,13 @@ pub(super) fn stopped() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-pub(super) fn run(what: &What, reports: &Reports) -> Result<u8, String> {
-    let scenario = what.scenario()?;
+pub(super) fn run(asked: &Run) -> Result<u8, String> {
+    let Run {
+        what,
+        portion,
+        reports,
+    } = asked;
+    let scenario = what.scenario(portion)?;
     reports.try_places()?;
     stop_on_interrupt()?;
     let mut view = View::new(&scenario, what.no_tui);

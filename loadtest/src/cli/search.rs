@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{
-    Reports, What, duration, play,
+    Portion, Reports, What, duration, play,
     print::{remark, say},
     rate, saved,
     view::View,
@@ -16,7 +16,7 @@ use crate::{
     prepare,
     results::{Results, file},
     scenario::{Arrivals, Scenario},
-    schedule::{Phase, Spacing},
+    schedule::Phase,
     verdict::{Criterion, Limit, Metric},
 };
 
@@ -105,7 +105,8 @@ pub(super) struct Compare {
 }
 
 pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
-    let mut scenario = asked.what.scenario()?;
+    let mut scenario = asked.what.scenario(&Portion::default())?;
+    let spacing = capacity::spacing_of_steps(&scenario, asked.step)?;
     let reports = reports(asked.json.as_ref(), asked.html.as_ref());
     reports.try_places()?;
     play::stop_on_interrupt()?;
@@ -114,10 +115,6 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
         start_per_second: asked.start,
         max_per_second: asked.max,
         seed: scenario.seed,
-    };
-    let spacing = match scenario.arrivals {
-        Arrivals::Open { spacing, .. } => spacing,
-        Arrivals::Closed { .. } => Spacing::Poisson,
     };
     let mut run = |trial: &capacity::Trial| {
         let mut step = scenario.clone();
@@ -215,6 +212,13 @@ pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
 }
 
 impl Compare {
+    fn portion(&self) -> Portion {
+        Portion {
+            scale: self.scale,
+            ..Portion::default()
+        }
+    }
+
     fn plan(&self, measure: Measure) -> compare::Plan {
         compare::Plan {
             a: self.name_a.clone().unwrap_or_else(|| self.a.clone()),
@@ -233,7 +237,7 @@ impl Compare {
 
     /// Plays both sides in turn; by a measure that the scenario can vouch for, which is known before.
     fn by_rounds(&self) -> Result<Result<Comparison, Problem>, String> {
-        let scenario = What::of(self, &self.a, self.seed).scenario()?;
+        let scenario = What::of(self, &self.a, self.seed).scenario(&self.portion())?;
         let measure = match compare::deciding(self.measure, &scenario) {
             Ok(measure) => measure,
             Err(problem) => return Ok(Err(problem)),
@@ -274,7 +278,7 @@ impl Compare {
             Side::B => (&self.b, &self.start_b, &self.restart_b),
         };
         let what = What::of(self, url, trial.seed);
-        let scenario = what.scenario()?;
+        let scenario = what.scenario(&self.portion())?;
         if let Some(command) = restart {
             compare::restart(command, trial.side)?;
         }
@@ -308,7 +312,6 @@ impl What {
             insecure: compare.insecure,
             register: compare.register.clone(),
             seed: Some(seed),
-            scale: compare.scale,
             cpus: compare.cpus.clone(),
             no_tui: true,
             ..Self::default()

@@ -269,12 +269,7 @@ impl What {
         if let Some(file) = &self.register {
             scenario.tenants = scenario::of_register(file)?;
         }
-        if !self.thresholds.is_empty() {
-            scenario
-                .thresholds
-                .retain(|known| *known != Criterion::implied());
-            scenario.thresholds.extend(self.thresholds.iter().cloned());
-        }
+        scenario.thresholds.extend(self.thresholds.iter().cloned());
         if let Some(seed) = self.seed {
             scenario.seed = seed;
         }

@@ -39,6 +39,7 @@ use std::{
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+pub(crate) use collect::put_unanswered;
 pub use collect::results;
 pub use sources::loopback_sources;
 
@@ -78,12 +79,16 @@ pub struct Settings {
 impl Settings {
     fn connections_per_worker(&self) -> usize {
         let files = raise_files_limit().saturating_sub(FILES_RESERVED);
-        let all = if self.connections_max == 0 {
+        let all = if self.is_limited_by_files() {
             usize::try_from(files).unwrap_or(usize::MAX)
         } else {
             self.connections_max
         };
         (all / self.workers.max(1) as usize).max(1)
+    }
+
+    const fn is_limited_by_files(&self) -> bool {
+        self.connections_max == 0
     }
 }
 
@@ -219,6 +224,9 @@ fn gather(
         // Before the run.
         dns_lookups: u64::from(workload.target.name.is_some()),
         source_addresses: settings.sources.len().max(1) as u64,
+        allowed: (settings.connections_per_worker() as u64)
+            .saturating_mul(settings.workers.max(1).into()),
+        is_limited_by_files: settings.is_limited_by_files(),
         ..Connections::default()
     };
     let mut workers = Vec::new();

@@ -25,10 +25,13 @@ pub mod origin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::percentile::Sample;
+
 pub use breakdown::{
     JourneyResult, PoolSecond, Second, SizeClass, StepResult, TenantResult, WorkerResult,
     WorkerSecond,
 };
+use counts::ratio;
 pub use counts::{Blame, Counts, Reason, ReasonCount, StatusCount};
 pub use file::{FileProblem, SCHEMA_VERSION, schema};
 pub use judgement::{Finding, Judged, Outcome, Struck, Verdict};
@@ -118,15 +121,42 @@ impl Results {
         self.ending == Ending::Interrupted
     }
 
-    /// Durations of requests whose answer was never seen: each is a lower bound (right-censored), by whatever it ended.
+    /// Durations of requests whose answer may still have been on its way: each is a lower bound (right-censored), by whatever
+    /// it ended.
     ///
-    /// Fast failures (a refused connection) are not among them: they say nothing about how long an answer takes, and
-    /// count in `failed`.
+    /// Other failures (a refused connection) are not among them: the moment that they took says nothing. They rank behind
+    /// every duration ([`Sample::of`]).
     pub fn censored(&self) -> Latencies {
         let mut all = self.unanswered_after.clone();
         all.merge(&self.timed_out_after);
         all.merge(&self.abandoned_after);
         all
+    }
+
+    /// All requests, to ask for percentiles of the response.
+    pub fn sample(&self) -> Sample {
+        Sample::of(&self.counts, &self.response, &self.censored())
+    }
+
+    /// Answers per second of the schedule, over its whole seconds; of all answers where it is shorter than one. What came in
+    /// the drain was not answered at that rate. None when nothing was played.
+    pub fn answered_per_second(&self) -> Option<f64> {
+        let mut answered = 0_u64;
+        let mut seconds = 0_u32;
+        for second in &self.seconds {
+            let is_whole = second.at_seconds >= 0
+                && i32::try_from(second.at_seconds)
+                    .is_ok_and(|at| f64::from(at) + 1.0 <= self.duration_seconds);
+            if is_whole {
+                answered = answered.saturating_add(second.answered);
+                seconds += 1;
+            }
+        }
+        if seconds > 0 {
+            return Some(ratio(answered, 1) / f64::from(seconds));
+        }
+        (self.duration_seconds > 0.0)
+            .then(|| ratio(self.counts.answered, 1) / self.duration_seconds)
     }
 
     /// How many requests ended for `reason`.

@@ -51,7 +51,7 @@ pub struct Scenario {
     pub journeys: Vec<Journey>,
     /// Empty: citizens belong to nobody.
     pub tenants: Vec<Tenant>,
-    /// At least one.
+    /// As written; [`Criterion::implied`] is not among them.
     pub thresholds: Vec<Criterion>,
     /// Must hold while the run goes on.
     pub abort: Vec<Criterion>,
@@ -137,6 +137,14 @@ pub struct Timeouts {
     pub answer: Duration,
     /// From the plan to the last byte.
     pub deadline: Option<Duration>,
+}
+
+impl Timeouts {
+    /// From the plan, after which nobody waits any longer for an answer to what was sent at once.
+    pub fn from_plan(&self) -> Duration {
+        self.deadline
+            .map_or(self.answer, |deadline| deadline.min(self.answer))
+    }
 }
 
 impl Default for Timeouts {

@@ -41,6 +41,7 @@ pub use change::{Change, apply};
 pub use networks::Networks;
 
 use calendar::Calendar;
+use routes::Routes;
 use world::World;
 
 /// What stands behind the proxy.
@@ -68,14 +69,15 @@ pub fn simulate(
     scenario: ScenarioIdentity,
 ) -> Result<Results, String> {
     let (began, started) = (Instant::now(), machine::now());
-    let routes = routes::of_tenants(workload, config)?;
-    let calendar = Calendar::new(config, &routes, workload, model.begins);
+    let routes = Routes::new(workload, config)?;
+    let calendar = Calendar::new(config, routes.list(), workload, model.begins);
     let ahead = Duration::from_nanos(calendar.ahead());
     let with_ahead = Workload {
         warm_up: workload.warm_up.saturating_add(ahead),
         ..workload.clone()
     };
-    let ended = World::new(&with_ahead, config, *model, (routes, calendar)).play();
+    let mut ended = World::new(&with_ahead, config, *model, (routes, calendar)).play();
+    generator::put_unanswered(&mut ended.seconds, &ended.record);
     let played = Played::simulated(ended.record, ended.seconds);
     let scenario = ScenarioIdentity {
         mode: Mode::Simulated,

@@ -24,16 +24,11 @@ pub use criterion::{Criterion, Limit, Metric, Window};
 
 /// Judges `results` and writes `thresholds` and `verdict` into them.
 ///
-/// Without any criterion the run is judged by [`Criterion::implied`].
+/// Unless a criterion says how many requests may fail, [`Criterion::implied`] is judged as well.
 pub fn judge(results: &mut Results, criteria: &[Criterion]) {
     let struck = validity::struck(results);
     let mut findings = validity::findings(results, &struck);
-    let implied = [Criterion::implied()];
-    let criteria = if criteria.is_empty() {
-        &implied
-    } else {
-        criteria
-    };
+    let criteria = &Criterion::with_implied(criteria);
     let interrupted = results.is_interrupted();
     results.thresholds = if interrupted {
         Vec::new()
@@ -110,6 +105,24 @@ fn is_dead(results: &Results) -> bool {
 
 /// Why a valid run failed.
 fn failures(results: &Results) -> Vec<Finding> {
+    let mut findings = shortfalls(results);
+    findings.extend(
+        results
+            .thresholds
+            .iter()
+            .filter(|judged| !judged.held)
+            .map(|judged| Finding {
+                what: judged.why.clone(),
+                number: judged.found.clone(),
+                limit: judged.threshold.clone(),
+                remedy: "see by time, step and tenant below where it comes from".to_owned(),
+            }),
+    );
+    findings
+}
+
+/// Why a run failed whatever its thresholds say: it was aborted, or nothing was answered.
+pub fn shortfalls(results: &Results) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Ending::Aborted(condition) = &results.ending {
         findings.push(Finding {
@@ -127,18 +140,6 @@ fn failures(results: &Results) -> Vec<Finding> {
             remedy: no_answer_remedy(results).to_owned(),
         });
     }
-    findings.extend(
-        results
-            .thresholds
-            .iter()
-            .filter(|judged| !judged.held)
-            .map(|judged| Finding {
-                what: judged.why.clone(),
-                number: judged.found.clone(),
-                limit: judged.threshold.clone(),
-                remedy: "see by time, step and tenant below where it comes from".to_owned(),
-            }),
-    );
     findings
 }
 

@@ -19,7 +19,7 @@ use crate::{
     deadlines::Deadlines,
     edge::Live,
     exchange::Responder,
-    limits::ClientNetwork,
+    limits::{ClientNetwork, HeldBytes},
     registry::{Arrived, HeldSlot, Place, Pool, Requeued, Tenant, Terms, plain},
     respond::RateLimitShown,
     wait::wait,
@@ -221,26 +221,47 @@ pub async fn seat<'p, R: Responder>(
     let arrival = admission.arrival(limits.client_key(admission.network), &asked, newer.as_ref());
     let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
     let place = match pool.arrive(arrival, asked.session) {
-        Arrived::Go(slot) => {
-            admission.admitted(pool, Duration::ZERO);
-            return Ok(slot);
-        }
+        Arrived::Go(slot) => return Ok(slot),
         Arrived::Wait(place) => place,
         Arrived::Refuse(refused) => return Err(Some(note(context, refused))),
     };
-    let ended = hold_place(context, bytes, place, responder, deadlines).await;
-    if let Some(admission) = &context.admission {
-        match &ended {
-            Ok(_) => admission.admitted(pool, context.learnt.waited.unwrap_or_default()),
-            Err(None) => admission.left(pool),
-            Err(Some(_)) => {} // counted with all refusals
-        }
+    let overload = &context.live.snapshot.overload;
+    let held = limits.hold(bytes, overload);
+    let held = held.map_err(|refusal| Some(note(context, plain(refusal))))?;
+    let ended = hold_place(context, held, place, responder, deadlines).await;
+    if matches!(ended, Err(None)) {
+        count_left(context, pool);
     }
     ended.map_err(|refused| refused.map(|refused| note(context, refused)))
 }
 
-/// Another seat for a request whose endpoint took no connection, at once or when its turn has come again; none: it is no
-/// use to wait.
+/// Counts a request as admitted, once, with all that it waited: when it has reached an endpoint, or will not wait again.
+pub fn count_admitted(context: &mut RequestContext<'_>, pool: &Pool) {
+    if let Some(admission) = &context.admission
+        && !std::mem::replace(&mut context.learnt.admitted, true)
+    {
+        admission.admitted(pool, context.learnt.waited.unwrap_or_default());
+    }
+}
+
+fn count_left(context: &RequestContext<'_>, pool: &Pool) {
+    if let Some(admission) = &context.admission {
+        admission.left(pool);
+    }
+}
+
+/// What comes of a request whose endpoint took no connection.
+#[derive(Debug)]
+pub enum Again<'p> {
+    /// It has another seat, at once or after it waited.
+    Seat(HeldSlot<'p>),
+    /// It may not wait; a retry is as good as after any other failure.
+    Stands,
+    /// It has waited as long as it may.
+    InVain,
+}
+
+/// Another seat for a request whose endpoint took no connection.
 ///
 /// # Errors
 ///
@@ -251,9 +272,9 @@ pub async fn seat_again<'p, R: Responder>(
     slot: HeldSlot<'p>,
     responder: &mut R,
     deadlines: &Deadlines,
-) -> Result<Option<HeldSlot<'p>>, Option<Refusal>> {
+) -> Result<Again<'p>, Option<Refusal>> {
     let Some(admission) = &context.admission else {
-        return Ok(None);
+        return Ok(Again::Stands);
     };
     let limits = &context.edge.limits;
     let newer = newer_terms(context, admission);
@@ -261,19 +282,18 @@ pub async fn seat_again<'p, R: Responder>(
     let bytes = arrival.bytes.saturating_sub(asked.covered_bytes);
     let pool = slot.pool();
     let place = match slot.requeue(arrival, asked.session) {
-        Requeued::Go(slot) => return Ok(Some(slot)),
+        Requeued::Go(slot) => return Ok(Again::Seat(slot)),
         Requeued::Wait(place) => place,
-        Requeued::Stands => return Ok(None),
+        Requeued::Stands => return Ok(Again::Stands),
     };
-    match hold_place(context, bytes, place, responder, deadlines).await {
-        Ok(slot) => Ok(Some(slot)),
+    let held = limits.hold_admitted(bytes);
+    match hold_place(context, held, place, responder, deadlines).await {
+        Ok(slot) => Ok(Again::Seat(slot)),
         // That nobody took a connection is what it waited for, and what its client is to know.
-        Err(Some(refused)) if refused.refusal == Refusal::WaitExpired => Ok(None),
+        Err(Some(refused)) if refused.refusal == Refusal::WaitExpired => Ok(Again::InVain),
         Err(Some(refused)) => Err(Some(note(context, refused))),
         Err(None) => {
-            if let Some(admission) = &context.admission {
-                admission.left(pool);
-            }
+            count_left(context, pool);
             Err(None)
         }
     }
@@ -290,23 +310,19 @@ fn newer_terms(
     terms_of(&context.edge.live(), admission.flow)
 }
 
-/// Waits at a place, within the process's budget of memory.
+/// Waits at a place; `held` is what that takes of the process's budget of memory.
 async fn hold_place<'p, R: Responder>(
     context: &mut RequestContext<'_>,
-    bytes: u64,
+    held: HeldBytes<'_>,
     place: Place<'p>,
     responder: &mut R,
     deadlines: &Deadlines,
 ) -> Result<HeldSlot<'p>, Option<Refused>> {
-    let _held = context
-        .edge
-        .limits
-        .hold(bytes, &context.live.snapshot.overload)
-        .map_err(|refusal| Some(plain(refusal)))?;
     let since = clock::recent();
     let ended = wait(place, responder, deadlines).await;
     let waited = clock::now() - since;
     context.learnt.waited = Some(context.learnt.waited.unwrap_or_default() + waited);
+    drop(held);
     ended
 }
 

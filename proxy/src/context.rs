@@ -69,8 +69,12 @@ pub struct Learnt {
     pub endpoint: Option<SocketAddr>,
     /// How long it waited for a seat; none: it did not.
     pub waited: Option<Duration>,
+    /// It is counted as admitted.
+    pub admitted: bool,
     /// How many.
     pub attempts: u32,
+    /// The endpoint of its session could not be asked in one of them.
+    pub affinity_lost: bool,
     /// Bytes of the answer's body.
     pub sent_bytes: u64,
     /// Last attempt's start to the head of its answer.

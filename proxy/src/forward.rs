@@ -21,7 +21,7 @@ use schleuse_http1::{BodyLength, HeadLimits, Known, RequestHead, ResponseHead, R
 use smallvec::SmallVec;
 
 use crate::{
-    admit::{self, Asked},
+    admit::{self, Again, Asked},
     affinity::{self, cookie},
     clock,
     context::RequestContext,
@@ -102,10 +102,17 @@ pub async fn run<B: BodyIn, R: Responder>(
         if let Some(seat) = failed.unreached {
             // Boxed as well: hardly anybody comes here.
             let again = admit::seat_again(context, &asked, seat, responder, forwarding.deadlines);
-            if let Some(seat) = Box::pin(again).await? {
-                context.edge.metrics.requeued.inc();
-                slot = seat;
-                continue;
+            match Box::pin(again).await? {
+                Again::Seat(seat) => {
+                    context.edge.metrics.requeued.inc();
+                    slot = seat;
+                    continue;
+                }
+                Again::Stands => admit::count_admitted(context, pool),
+                Again::InVain => {
+                    admit::count_admitted(context, pool);
+                    return Err(failed.refusal);
+                }
             }
         }
         tried.extend(failed.endpoint);
@@ -184,7 +191,7 @@ impl<'p> Attempt<'_, 'p, '_, '_> {
         learnt.attempts += 1;
         if let Some(slot) = &self.slot {
             learnt.endpoint = Some(slot.connections().address());
-            if slot.affinity_lost() {
+            if slot.affinity_lost() && !std::mem::replace(&mut learnt.affinity_lost, true) {
                 self.context.edge.metrics.affinity_lost.inc();
             }
         }
@@ -198,7 +205,10 @@ impl<'p> Attempt<'_, 'p, '_, '_> {
         let mut unreached = None;
         match self.slot.take() {
             Some(slot) if refused && !begun => unreached = Some(slot),
-            Some(slot) => slot.depart(outcome),
+            Some(slot) => {
+                admit::count_admitted(self.context, slot.pool());
+                slot.depart(outcome);
+            }
             None => {}
         }
         if let Fault::Invalid(reject) = fault {
@@ -236,6 +246,9 @@ impl<'p> Attempt<'_, 'p, '_, '_> {
         let (service, trusted) = (self.forwarding.service, self.context.trusted);
         let trailer_passes = |name: &[u8]| outgoing::trailer_passes(name, service, trusted);
         let mut upstream = self.connection(true, responder).await?;
+        if let Some(slot) = &self.slot {
+            admit::count_admitted(self.context, slot.pool());
+        }
         loop {
             let head = self.forwarding.head;
             let mut out = lend();

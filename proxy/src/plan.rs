@@ -67,7 +67,10 @@ impl Planned {
 
     /// What whoever asked should know beside the plan.
     pub fn complaint(&self) -> Option<String> {
-        let why = self.unreadable.as_ref()?;
+        let why = self
+            .unreadable
+            .as_ref()
+            .filter(|_| !self.pools.is_empty())?;
         Some(format!(
             "schleuse: nothing learnt is known, the config's values count: {why}"
         ))

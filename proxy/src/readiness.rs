@@ -6,7 +6,7 @@
 //! probes; one has a fifth of a second at first, so that addresses that swallow packets do not hold up the others. What
 //! counts as an answer is the pool's `health.path`, or an open port without one.
 
-use std::{net::SocketAddr, sync::Arc, sync::Weak, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, sync::Weak, time::Duration};
 
 use parking_lot::Mutex;
 use schleuse_config::Health;
@@ -34,6 +34,10 @@ const PAUSE: std::ops::RangeInclusive<Duration> =
 const PROBE_MIN: Duration = Duration::from_millis(200);
 /// Most time for one probe of a pool that has no `health.timeout`.
 const PROBE_MAX: Duration = Duration::from_secs(1);
+
+/// One that has taken this long and more says nothing: a busy endpoint has answered by then. One that refuses says at once
+/// that nobody is there.
+const ABSENT_AFTER: Duration = Duration::from_secs(1);
 
 /// An endpoint that has to answer before it gets a request.
 #[derive(Debug)]
@@ -111,6 +115,11 @@ impl Unprobed {
                     ("took_ms", &*took),
                 ];
                 return log::event(Level::Info, "endpoint_answers", &fields);
+            }
+            let is_refused =
+                matches!(&answer, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused);
+            if is_refused || clock::now() - began >= ABSENT_AFTER {
+                pool.note_unanswered(self.endpoint);
             }
             drop(pool);
             let pause = (elapsed / 10).clamp(*PAUSE.start(), *PAUSE.end());

@@ -260,9 +260,9 @@ impl Supervisor {
         };
         let stopping = sources.stopping.clone();
         let processes = Processes::new(&place, template.clone());
-        let ready = processes.readiness();
+        let probed = processes.probed();
         self.tasks
-            .spawn(replicas::follow(pool.clone(), told, ready, stopping));
+            .spawn(replicas::follow(pool.clone(), told, probed, stopping));
         Provisioning::Processes(Arc::new(processes))
     }
 

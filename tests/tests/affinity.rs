@@ -1,6 +1,10 @@
 //! Sessions that stay on their endpoint: a form half filled in must not lose its backend without need.
 
+use std::net::SocketAddr;
+
 use schleuse_tests::{Client, Edge, Origin, RunningEdge, eventually};
+
+use crate::requeue::{dead_port, listening};
 
 const HOST: &str = "110000000000.wohngeld.example";
 const COOKIE: &str = "schleuse-affinity";
@@ -12,9 +16,13 @@ struct Town {
 }
 
 fn config(origins: [&Origin; 2], keys: &str) -> Edge {
+    before(&origins.map(Origin::address), keys)
+}
+
+fn before(endpoints: &[SocketAddr], keys: &str) -> Edge {
     let edge = Edge::new()
         .service("wohngeld", "affinity: { cookie: true, ttl: 30m }")
-        .pool("wohngeld", &origins.map(Origin::address), "slow_start: 0s")
+        .pool("wohngeld", endpoints, "slow_start: 0s")
         .environment("FIRST_KEY", &"a".repeat(32))
         .environment("SECOND_KEY", &"b".repeat(32));
     if keys.is_empty() {
@@ -220,5 +228,21 @@ fn a_session_whose_endpoint_left_the_config_moves_and_is_counted() {
     let (moved_to, set_anew) = town.go_on(&cookie);
     assert_ne!(moved_to, endpoint);
     assert!(set_anew.is_some());
+    assert_eq!(town.lost(), 1);
+}
+
+#[test]
+fn a_session_is_lost_once_however_often_its_request_waits_again() {
+    let mut town = Town::start("{ env: FIRST_KEY }");
+    let (cookie, _) = town.begin();
+    let address = dead_port();
+    town.edge.reload(before(&[address], "{ env: FIRST_KEY }"));
+    let mut client = town.edge.connect();
+    client.send(format!(
+        "GET / HTTP/1.1\r\nHost: {HOST}\r\nCookie: {COOKIE}={cookie}\r\n\r\n"
+    ));
+    town.edge.wait_metric("schleuse_requeued_total", 2.0);
+    let _origin = listening(address);
+    assert_eq!(client.response().status, 200);
     assert_eq!(town.lost(), 1);
 }

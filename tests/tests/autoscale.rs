@@ -209,6 +209,25 @@ fn cold_start(edge: &RunningEdge) -> Value {
     learnt
 }
 
+#[test]
+fn a_start_that_failed_at_first_is_not_learnt_as_a_cold_start() {
+    let binary = binary::path().display();
+    let command = format!(
+        "[sh, -c, \"test -e mended || exit 3; exec {binary} demo-backend --name w --port {{port}}\"]"
+    );
+    let options = format!("scale:\n  min: 1\n  process: {{ command: {command}, directory: . }}");
+    let edge = Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[], &options)
+        .start();
+    edge.log().wait_event("replica_crashed");
+    fs::write(edge.directory().join("mended"), "").unwrap();
+    eventually("a replica serves, and is counted", || {
+        scale(&edge, "ready") == 1
+    });
+    assert!(cold_start(&edge).is_null());
+}
+
 /// Nothing but what a file says can be known of a pool whose endpoints somebody else starts.
 fn asked_for(address: SocketAddr) -> Edge {
     Edge::new()

@@ -122,6 +122,15 @@ fn a_state_that_cannot_be_read_is_said_and_left_as_it_is() {
 }
 
 #[test]
+fn a_plan_that_does_not_know_where_the_state_is_says_so() {
+    let launch = "at: 2035-01-15T08:00:00+01:00, arrivals_per_second: 900";
+    let edge = announced("cold_start: 8s", launch);
+    let complaint = |edge: &Edge| plan(edge, &["--check"]).stderr;
+    assert!(complaint(&edge).contains("state_directory"));
+    assert_eq!(complaint(&edge.top("state_directory: state")), "");
+}
+
+#[test]
 fn without_launches_there_is_nothing_to_hold() {
     let edge = Edge::new().origin("127.0.0.1:9".parse().unwrap());
     let finished = plan(&edge, &["--check"]);

@@ -8,7 +8,10 @@ use std::{
 use nix::sys::signal::Signal;
 use schleuse_tests::{Client, Edge, Gate, Origin, RunningEdge, eventually};
 
-use crate::one_service::{PREFETCH_BYTES, amt, label, refusal};
+use crate::{
+    one_service::{PREFETCH_BYTES, amt, label, refusal},
+    requeue::{dead_port, listening},
+};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: amt.example\r\n\r\n";
 
@@ -175,6 +178,45 @@ fn whoever_would_wait_is_refused_when_memory_for_waiting_is_used_up() {
     eventually("nothing is held any more", || {
         edge.metric("schleuse_held_bytes") < 1.0
     });
+}
+
+/// Its endpoint takes no connection for a while, and by then others have used up the memory for waiting.
+#[test]
+fn who_had_a_seat_waits_again_whatever_memory_others_wait_in() {
+    let gate = Gate::default();
+    let pass = gate.clone();
+    let busy = Origin::serve(move |_, conversation| {
+        pass.pass();
+        conversation.send(schleuse_tests::origin::ok("ok"));
+    });
+    let address = dead_port();
+    let edge = Edge::new()
+        .environment("SCHLEUSE_WORKERS", "1")
+        .top("overload: { held_bytes_max: 1MiB }")
+        .service("amt", "responsible: bund")
+        .pool("amt", &[busy.address()], "concurrency: 1\nslow_start: 0s")
+        .service("kfz", "responsible: bund")
+        .pool("kfz", &[address], "slow_start: 0s")
+        .start();
+    let body = "x".repeat(PREFETCH_BYTES);
+    let _waiting: Vec<_> = (0..60)
+        .map(|_| {
+            let mut client = edge.connect();
+            client.send(format!(
+                "POST / HTTP/1.1\r\nHost: amt.example\r\nContent-Length: {PREFETCH_BYTES}\r\n\r\n{body}"
+            ));
+            client
+        })
+        .collect();
+    eventually("the memory is used up", || {
+        edge.metric("schleuse_held_bytes") > 50.5 * 20_480.0
+    });
+    let mut admitted = edge.connect();
+    admitted.send("GET /admitted HTTP/1.1\r\nHost: kfz.example\r\n\r\n");
+    edge.wait_metric("schleuse_pool_waiting{pool=\"kfz\"}", 1.0);
+    let _origin = listening(address);
+    assert_eq!(admitted.response().text(), "/admitted 0");
+    gate.open();
 }
 
 /// A service with a MiB for all that is held.

@@ -167,3 +167,32 @@ fn a_program_that_never_listens_holds_up_its_own_pool_alone_and_no_stop() {
     assert!(refused.field("retry-after").is_some());
     assert_eq!(edge.stop().code(), Some(0));
 }
+
+#[test]
+fn a_restart_leaves_a_sleeping_pool_asleep_whose_endpoints_stand_in_the_config() {
+    let receiver = Origin::ok("taken");
+    let options = format!(
+        "scale: {{ webhook: {{ url: \"http://{}/\", secret: {{ file: k }} }}, min: 0 }}",
+        receiver.address()
+    );
+    // A port that is free and that nobody is given: its replica sleeps.
+    let nobody = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    nobody
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    let nobody = nobody.local_addr().unwrap().as_socket().unwrap();
+    let edge = Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[nobody], &options)
+        .file("k", SECRET)
+        .start();
+    let desired = |number: usize| {
+        receiver.wait_requests(number);
+        let order: Value = serde_json::from_slice(&receiver.requests()[number - 1].body).unwrap();
+        order["desired"].clone()
+    };
+    assert_eq!(desired(1), 0);
+    let mut asks = edge.connect();
+    asks.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+    assert_eq!(desired(2), 1);
+}

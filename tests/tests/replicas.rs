@@ -181,3 +181,96 @@ fn a_changed_command_takes_the_place_of_the_old_one_when_its_probe_is_answered_a
     edge.log().wait_event("replica_stopped");
     assert_eq!(name(&edge), "new");
 }
+
+#[test]
+fn of_a_changed_command_a_quarter_is_started_beside_the_old_ones_and_the_rest_as_they_go() {
+    let site = |directory: &str| {
+        let options = format!(
+            "scale:\n  min: 6\n  max: 6\n  process:\n    command: [python3, -m, http.server, \"{{port}}\", --bind, 127.0.0.1]\n    \
+             directory: {directory}\nhealth: {{ path: /healthy, interval: 1s }}"
+        );
+        Edge::new()
+            .service("wohngeld", "")
+            .pool("wohngeld", &[], &options)
+            .file("old/healthy", "yes")
+            .file("new/name", "new")
+    };
+    let mut edge = site("old").start();
+    let ready =
+        |edge: &RunningEdge| edge.resource("/api/v1/pools/wohngeld")["scale"]["ready"].clone();
+    eventually("the old ones serve", || ready(&edge) == 6);
+    edge.reload(site("new"));
+    edge.log().wait_events("replica_listening", 8);
+    eventually("the new ones have been asked, each again and again", || {
+        edge.metric("schleuse_probes_total{result=\"failed\"}") >= 40.0
+    });
+    fs::write(edge.directory().join("new/healthy"), "yes").unwrap();
+    edge.log().wait_events("replica_stopped", 6);
+    assert_eq!(edge.log().events("replica_listening").len(), 12);
+    let mut running = 0;
+    let counts = edge.log().values().into_iter().map(|line| {
+        match line["event"].as_str() {
+            Some("replica_listening") => running += 1,
+            Some("replica_stopped") => running -= 1,
+            _ => {}
+        }
+        running
+    });
+    assert_eq!(counts.max(), Some(8));
+}
+
+/// Whatever is asked of the replica, its probe tells: the system goes on accepting connections for one that is stopped.
+fn probed(line: &str, process: &str, scale: &str) -> RunningEdge {
+    let health = "health: { path: /, interval: 100ms, timeout: 500ms }";
+    shell(line, &format!("{process}\n  {scale}\n{health}")).start()
+}
+
+fn wait_hung(edge: &RunningEdge) {
+    let crashed = edge.log().wait_event("replica_crashed");
+    let status = crashed["status"].as_str().unwrap();
+    assert!(
+        status.starts_with("did not answer its probe for "),
+        "{status}"
+    );
+    assert!(status.ends_with(" ms, was killed by SIGKILL"), "{status}");
+}
+
+#[test]
+fn a_replica_that_answers_no_more_is_killed_and_another_one_comes() {
+    let edge = probed("echo $$ > itself; exec $SERVE", "start_max: 2s", "max: 1");
+    wait_serving(&edge);
+    kill(named(&edge, "itself"), Signal::SIGSTOP).unwrap();
+    wait_hung(&edge);
+    eventually("another one answers", || edge.get(HOST, "/").status == 200);
+}
+
+#[test]
+fn a_replica_that_hangs_is_killed_as_soon_as_those_who_wait_for_it_were_told_to_go() {
+    let edge = probed(
+        "echo $$ > itself; exec $SERVE",
+        "start_max: 1h",
+        "cold_start: 1s",
+    );
+    wait_serving(&edge);
+    kill(named(&edge, "itself"), Signal::SIGSTOP).unwrap();
+    edge.log().wait_event("endpoint_unhealthy");
+    let mut asks = edge.connect();
+    asks.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+    assert_eq!(edge.log().wait_event("wake_failed")["why"], "timed_out");
+    wait_hung(&edge);
+    eventually("another one answers", || edge.get(HOST, "/").status == 200);
+}
+
+#[test]
+fn a_program_that_listens_and_never_answers_is_one_that_fails_to_start() {
+    let edge = probed(
+        "exec python3 -m http.server {port} --bind 127.0.0.1 --directory /nowhere",
+        "start_max: 500ms",
+        "max: 1",
+    );
+    edge.log().wait_event("crash_loop");
+    eventually("its starts have failed", || {
+        let pool = edge.resource("/api/v1/pools/wohngeld");
+        pool["scale"]["failing_starts"].as_u64() >= Some(3)
+    });
+}

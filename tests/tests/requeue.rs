@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// A port on which nobody listens.
-fn dead_port() -> SocketAddr {
+pub(crate) fn dead_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
 }
 
 /// Answers with the target and the length of the body.
-fn listening(address: SocketAddr) -> Origin {
+pub(crate) fn listening(address: SocketAddr) -> Origin {
     Origin::serve_on(address, |request, conversation| {
         let text = format!("{} {}", request.target, request.body.len());
         let length = text.len();
@@ -53,6 +53,14 @@ fn a_queue_outlives_the_restart_of_the_only_backend() {
         );
     }
     assert_eq!(origin.request_count(), 30, "each was sent once");
+    assert_eq!(
+        (
+            edge.count("schleuse_pool_wait_seconds_count{pool=\"amt\"}"),
+            edge.count("schleuse_pool_wait_seconds_bucket{pool=\"amt\",le=\"0.001\"}"),
+        ),
+        (30, 0),
+        "each is counted once, with all that it waited"
+    );
     assert_eq!((edge.count(WAITING), edge.count(IN_FLIGHT)), (0, 0));
 }
 

@@ -95,7 +95,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "pools.NAME.scale.process.start_max",
         Kind::Duration(Duration::from_millis(100), HOUR),
         DefaultValue::Value("60s"),
-        "From the start until it listens; beyond, it is killed and counts as crashed.",
+        "From the start until it listens, and as long again for one that listens until it answers the pool's probe; beyond, it is killed and counts as crashed.",
         "60s",
     ),
     key(

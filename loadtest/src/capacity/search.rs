@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    results::{Outcome, Results, counts::ratio},
-    statistics::percentile::Sample,
+    results::{Outcome, Results},
     trial::Run,
 };
 
@@ -365,14 +364,13 @@ fn first_finding(results: &Results) -> String {
 }
 
 fn summarise(results: &Results, rate: f64, purpose: Purpose, outcome: Outcome) -> Step {
-    let sample = Sample::new(&results.response, &results.censored());
+    let sample = results.sample();
     let p99 = sample.shown(0.99);
-    let seconds = results.duration_seconds.max(f64::MIN_POSITIVE);
     Step {
         purpose,
         rate_per_second: rate,
         outcome,
-        answered_per_second: ratio(results.counts.answered, 1) / seconds,
+        answered_per_second: results.answered_per_second().unwrap_or(0.0),
         failed_share: results.counts.failed_share().unwrap_or(0.0),
         p50_ns: sample.shown(0.5).map(|found| found.value_ns),
         p99_ns: p99.map(|found| found.value_ns),

@@ -118,11 +118,13 @@ pub(super) fn identity(scenario: &Scenario, target: &str) -> ScenarioIdentity {
 
 /// Writes the reports; the verdict's exit code, or that of a report that could not be written.
 pub(super) fn finish(results: &Results, reports: &Reports) -> u8 {
-    let verdict = results
-        .verdict
-        .as_ref()
-        .map_or(3, |verdict| verdict.exit_code);
-    told(&reports.outputs().write(results), verdict)
+    told(&reports.outputs().write(results), exit_code(results))
+}
+
+/// The verdict's; a run that was not judged is not valid.
+pub(super) fn exit_code(results: &Results) -> u8 {
+    let verdict = results.verdict.as_ref();
+    verdict.map_or(3, |verdict| verdict.exit_code)
 }
 
 /// Says what could not be written and where the result was kept instead; the process's exit code.

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::{print::remark, words};
 use crate::{
     results::{Results, file},
-    scenario, verdict,
+    scenario,
+    verdict::{self, Criterion},
 };
 
 /// Reads a result and judges it by its own figures; tells when the file says something else.
@@ -16,6 +17,8 @@ pub(super) fn read(path: &Path) -> Result<Results, String> {
     let criteria: Result<Vec<_>, _> = results
         .thresholds
         .iter()
+        // Judging adds it again where it is due.
+        .filter(|judged| judged.threshold != Criterion::implied().text)
         .map(|judged| scenario::threshold(&judged.threshold))
         .collect();
     let criteria = criteria.map_err(|fault| {

@@ -144,7 +144,7 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
 /// A target that queues without end fails nothing for as long as a step lasts: without a limit for the response, its
 /// capacity would be a matter of the time-out.
 fn judge_latency(scenario: &mut Scenario) {
-    if scenario.thresholds == [Criterion::implied()] {
+    if scenario.thresholds.is_empty() {
         let limit = Criterion {
             text: "p99 < 1s".to_owned(),
             metric: Metric::Response(0.99),
@@ -153,8 +153,8 @@ fn judge_latency(scenario: &mut Scenario) {
         };
         scenario.thresholds.push(limit);
     }
-    let texts: Vec<&str> = scenario
-        .thresholds
+    let judged = Criterion::with_implied(&scenario.thresholds);
+    let texts: Vec<&str> = judged
         .iter()
         .map(|threshold| threshold.text.as_str())
         .collect();

@@ -14,7 +14,7 @@ use crate::{
     calibrate::store,
     distribution::Distribution,
     prepare,
-    report::{quantity, terminal},
+    report::{outputs::Outputs, quantity, terminal},
     results::{Calibration, Results},
     scenario::{self, Scenario},
     simulate::{self, Change, Model, Networks},
@@ -76,19 +76,25 @@ pub(super) fn simulate(asked: &Simulate) -> Result<u8, String> {
         say(note(&results));
         return Ok(play::finish(&results, &asked.reports));
     };
+    if asked.reports.outputs() != Outputs::default() {
+        return Err("--sweep prints a table and writes no reports; leave them out, or --set one of its values".to_owned());
+    }
     say(format_args!(
-        "{:>16}  answered    failed      left       p50       p99  replicas",
-        sweep.path
+        "{:>16}  {:>8}  {:>8}  {:>8}  {:>9}  {:>9}  {:>8}  verdict",
+        sweep.path, "answered", "failed", "left", "p50", "p99", "replicas"
     ));
+    let mut code = 0;
     for value in sweep.value.split(',') {
         let mut changes = asked.changes.clone();
         changes.push(Change {
             path: sweep.path.clone(),
             value: value.to_owned(),
         });
-        say(row(value, &run(asked, &scenario, &changes)?));
+        let results = run(asked, &scenario, &changes)?;
+        code = code.max(play::exit_code(&results));
+        say(row(value, &results));
     }
-    Ok(0)
+    Ok(code)
 }
 
 fn run(asked: &Simulate, scenario: &Scenario, changes: &[Change]) -> Result<Results, String> {
@@ -120,10 +126,16 @@ fn row(value: &str, results: &Results) -> String {
             .share(part)
             .map_or_else(|| "-".to_owned(), quantity::percent)
     };
+    let sample = results.sample();
     let quantile = |quantile| {
-        let found = results.response.quantile(quantile);
-        found.map_or_else(|| "-".to_owned(), quantity::duration)
+        let found = sample.shown(quantile);
+        found.map_or_else(
+            || "-".to_owned(),
+            |found| quantity::bounded(found.value_ns, found.is_bound),
+        )
     };
+    let verdict = results.verdict.as_ref();
+    let verdict = verdict.map_or("not judged", |verdict| verdict.outcome.label());
     let replicas = results.seconds.iter().filter_map(|second| second.pool);
     let most = replicas
         .map(|pool| pool.replicas_ready)
@@ -131,7 +143,7 @@ fn row(value: &str, results: &Results) -> String {
         .unwrap_or_default();
     let counts = &results.counts;
     format!(
-        "{value:>16}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {most:>8}",
+        "{value:>16}  {:>8}  {:>8}  {:>8}  {:>9}  {:>9}  {most:>8}  {verdict}",
         share(counts.answered),
         share(counts.failed.saturating_add(counts.unanswered)),
         share(counts.abandoned),

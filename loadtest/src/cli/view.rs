@@ -38,7 +38,7 @@ impl View {
         Self {
             progress: Progress::default(),
             watch: Watch::new(planned.as_secs_f64()),
-            abort: abort::Watch::new(&scenario.abort),
+            abort: abort::Watch::new(&scenario.abort, scenario.timeouts.from_plan()),
             admin: scenario.admin,
             pools: Vec::new(),
             screen: terminal.then(|| (Screen::new(io::stderr()), Style::detect())),

@@ -52,14 +52,14 @@ impl Measure {
     /// The figure of one run; none when too few values vouch for it. One of which only a lower bound is known is that bound.
     pub fn of(self, results: &Results) -> Option<f64> {
         match self {
-            Self::Response(quantile) => response(results)
+            Self::Response(quantile) => results
+                .sample()
                 .shown(quantile)
                 .map(|found| ratio(found.value_ns, 1_000_000_000)),
             Self::Service(quantile) => Sample::new(&results.service, &Latencies::default())
                 .shown(quantile)
                 .map(|found| ratio(found.value_ns, 1_000_000_000)),
-            Self::AnsweredPerSecond => (results.duration_seconds > 0.0)
-                .then(|| ratio(results.counts.answered, 1) / results.duration_seconds),
+            Self::AnsweredPerSecond => results.answered_per_second(),
             Self::FailedShare => results.counts.failed_share(),
         }
     }
@@ -74,7 +74,7 @@ impl Measure {
     /// Whether [`Self::of`] is only a lower bound, since some answers never came.
     pub fn is_bound(self, results: &Results) -> bool {
         matches!(self, Self::Response(quantile)
-            if response(results).at(quantile).is_some_and(|found| found.is_bound))
+            if results.sample().at(quantile).is_some_and(|found| found.is_bound))
     }
 
     /// Values that a run needs for it.
@@ -112,10 +112,6 @@ impl Measure {
             Self::FailedShare => quantity::percent(value),
         }
     }
-}
-
-fn response(results: &Results) -> Sample {
-    Sample::new(&results.response, &results.censored())
 }
 
 impl FromStr for Measure {
@@ -172,15 +168,24 @@ pub struct Measured {
     pub high: f64,
     /// The difference that this many rounds with this noise find in four of five repeats.
     pub detectable: f64,
-    /// Whether 0 lies outside the interval.
+    /// Whether 0 lies outside the interval, and the smaller figures are known to be that small.
     pub is_different: bool,
+    /// Whether 0 lies outside the interval, and yet nothing can be claimed: the side that seems to be faster has rounds of which
+    /// only a lower bound is known.
+    pub is_open: bool,
     /// The figures themselves, A and B by round.
     pub pairs: Vec<(f64, f64)>,
 }
 
 impl Measured {
-    /// From pairs (A, B) of figures; none with fewer than three pairs that can be compared.
-    pub(crate) fn from_pairs(measure: Measure, pairs: &[(f64, f64)], seed: u64) -> Option<Self> {
+    /// From pairs (A, B) of figures; none with fewer than three pairs that can be compared. `bounds`: whether some of A's, some
+    /// of B's are only lower bounds.
+    pub(crate) fn from_pairs(
+        measure: Measure,
+        pairs: &[(f64, f64)],
+        bounds: (bool, bool),
+        seed: u64,
+    ) -> Option<Self> {
         let comparable: Vec<(f64, f64, f64)> = pairs
             .iter()
             .filter_map(|(a, b)| Some((*a, *b, measure.difference(*a, *b)?)))
@@ -191,6 +196,8 @@ impl Measured {
             Measure::FailedShare => mean_of(&values),
             _ => mean_of(&values.iter().map(|value| value.ln()).collect::<Vec<_>>()).exp(),
         };
+        let has_interval = !found.contains(0.0);
+        let is_open = has_interval && if found.mean < 0.0 { bounds.0 } else { bounds.1 };
         Some(Self {
             measure,
             rounds: differences.len(),
@@ -201,7 +208,8 @@ impl Measured {
             high: found.high,
             detectable: DETECTABLE * deviation_of(&differences)
                 / ratio(differences.len() as u64, 1).sqrt(),
-            is_different: !found.contains(0.0),
+            is_different: has_interval && !is_open,
+            is_open,
             pairs: comparable.iter().map(|entry| (entry.0, entry.1)).collect(),
         })
     }
@@ -209,7 +217,10 @@ impl Measured {
     /// The answer in words.
     pub(super) fn sentence(&self, a: &str, b: &str) -> String {
         let label = self.measure.label();
-        if self.is_different {
+        if self.is_open {
+            let faster = if self.difference < 0.0 { a } else { b };
+            format!("{label}: nothing can be claimed; that of {faster} is only known from below")
+        } else if self.is_different {
             format!(
                 "{label}: {a} {} against {b} (95 %: {} to {})",
                 self.change(),
@@ -231,7 +242,9 @@ impl Measured {
 
     /// Cells of a table: measure, A, B, change, interval, detectable, claim.
     pub(crate) fn cells(&self) -> [String; 7] {
-        let claim = if self.is_different {
+        let claim = if self.is_open {
+            "none: a bound"
+        } else if self.is_different {
             "different"
         } else {
             "no difference shown"

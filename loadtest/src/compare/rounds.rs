@@ -99,10 +99,12 @@ pub fn compare(plan: &Plan, runner: &mut impl Run<Trial>) -> Result<Comparison, 
         interrupted_of: (pairs.len() < rounds).then_some(rounds),
         doubts: doubts(plan, &pairs),
         measured: measured(plan, |measure| {
-            pairs
-                .iter()
-                .filter_map(|(a, b)| Some((measure.of(a)?, measure.of(b)?)))
-                .collect()
+            let figures = |(a, b): &(Results, Results)| Some((measure.of(a)?, measure.of(b)?));
+            let bounds = (
+                pairs.iter().any(|(a, _)| measure.is_bound(a)),
+                pairs.iter().any(|(_, b)| measure.is_bound(b)),
+            );
+            (pairs.iter().filter_map(figures).collect(), bounds)
         }),
     })
 }
@@ -167,13 +169,19 @@ fn doubts(plan: &Plan, pairs: &[(Results, Results)]) -> Vec<String> {
 }
 
 /// The deciding measure first, then the others that can be compared.
-pub(super) fn measured(plan: &Plan, pairs: impl Fn(Measure) -> Vec<(f64, f64)>) -> Vec<Measured> {
+pub(super) fn measured(
+    plan: &Plan,
+    pairs: impl Fn(Measure) -> (Vec<(f64, f64)>, (bool, bool)),
+) -> Vec<Measured> {
     let others = Measure::SHOWN
         .into_iter()
         .filter(|measure| *measure != plan.measure);
     std::iter::once(plan.measure)
         .chain(others)
-        .filter_map(|measure| Measured::from_pairs(measure, &pairs(measure), plan.seed))
+        .filter_map(|measure| {
+            let (pairs, bounds) = pairs(measure);
+            Measured::from_pairs(measure, &pairs, bounds, plan.seed)
+        })
         .collect()
 }
 

@@ -4,7 +4,7 @@
 //! worker) is in each run once and cannot be told from a difference.
 
 use crate::{
-    results::{Latencies, Results, Second, counts::ratio},
+    results::{Counts, Latencies, Results, Second, counts::ratio},
     statistics::percentile::Sample,
 };
 
@@ -54,7 +54,7 @@ pub fn compare_saved(plan: &Plan, a: &Results, b: &Results) -> Result<Comparison
             measure: plan.measure.label(),
             found: blocks
                 .iter()
-                .map(|(a, b)| a.answered.min(b.answered))
+                .map(|(a, b)| a.counts.answered.min(b.counts.answered))
                 .min()
                 .unwrap_or(0),
             needed: plan.measure.count_needed(),
@@ -70,10 +70,12 @@ pub fn compare_saved(plan: &Plan, a: &Results, b: &Results) -> Result<Comparison
         interrupted_of: None,
         doubts: doubts(a, b),
         measured: measured(plan, |measure| {
-            blocks
-                .iter()
-                .filter_map(|(a, b)| Some((a.figure(measure)?, b.figure(measure)?)))
-                .collect()
+            let figures = |(a, b): &(Block, Block)| Some((a.figure(measure)?, b.figure(measure)?));
+            let bounds = (
+                blocks.iter().any(|(a, _)| a.is_bound(measure)),
+                blocks.iter().any(|(_, b)| b.is_bound(measure)),
+            );
+            (blocks.iter().filter_map(figures).collect(), bounds)
         }),
     })
 }
@@ -91,9 +93,9 @@ fn counted(results: &Results) -> Vec<&Second> {
 struct Block {
     seconds: u64,
     offered: u64,
-    answered: u64,
-    failed: u64,
+    counts: Counts,
     response: Latencies,
+    censored: Latencies,
 }
 
 impl Block {
@@ -101,27 +103,42 @@ impl Block {
         let mut block = Self {
             seconds: seconds.len() as u64,
             offered: 0,
-            answered: 0,
-            failed: 0,
+            counts: Counts::default(),
             response: Latencies::default(),
+            censored: Latencies::default(),
         };
         for second in seconds {
             block.offered += second.offered;
-            block.answered += second.answered;
-            block.failed += second.failed;
+            block.counts.answered += second.answered;
+            block.counts.failed += second.failed;
+            block.counts.abandoned += second.abandoned;
+            block.counts.unanswered += second.unanswered_after.count;
             block.response.merge(&second.response);
+            block.censored.merge(&second.gave_up_after);
+            block.censored.merge(&second.unanswered_after);
         }
         block
     }
 
+    fn sample(&self) -> Sample {
+        Sample::of(&self.counts, &self.response, &self.censored)
+    }
+
+    fn is_bound(&self, measure: Measure) -> bool {
+        matches!(measure, Measure::Response(quantile)
+            if self.sample().at(quantile).is_some_and(|found| found.is_bound))
+    }
+
     fn figure(&self, measure: Measure) -> Option<f64> {
         match measure {
-            Measure::Response(quantile) => Sample::new(&self.response, &Latencies::default())
+            Measure::Response(quantile) => self
+                .sample()
                 .shown(quantile)
                 .map(|found| ratio(found.value_ns, 1_000_000_000)),
             Measure::Service(_) => None,
-            Measure::AnsweredPerSecond => Some(ratio(self.answered, self.seconds)),
-            Measure::FailedShare => (self.offered > 0).then(|| ratio(self.failed, self.offered)),
+            Measure::AnsweredPerSecond => Some(ratio(self.counts.answered, self.seconds)),
+            Measure::FailedShare => (self.offered > 0)
+                .then(|| ratio(self.counts.failed + self.counts.unanswered, self.offered)),
         }
     }
 }
@@ -145,10 +162,11 @@ fn doubts(a: &Results, b: &Results) -> Vec<String> {
         doubts.push("they ran on different machines or processors".to_owned());
     }
     for (name, results) in [("A", a), ("B", b)] {
-        if results.counts.unanswered > 0 {
+        if results.counts.unanswered > 0 || results.counts.failed > 0 {
             doubts.push(format!(
-                "{name} has {} requests that were never answered; a second does not know of them",
-                results.counts.unanswered
+                "{name} has {} requests that were never answered and {} that failed: of its percentiles some are the least that \
+                 they can be",
+                results.counts.unanswered, results.counts.failed
             ));
         }
         let word = results

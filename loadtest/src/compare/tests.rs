@@ -2,7 +2,7 @@
 
 use crate::{
     results::{
-        Ending, Results,
+        Ending, Reason, Results,
         fixture::{Fate, SECOND_NS, play},
     },
     statistics::bootstrap::{SplitMix, tests::normal_draw},
@@ -117,6 +117,29 @@ fn what_makes_an_answer_less_certain_is_told() {
     // The second that B never answered is in its p90, and no round was left out for it.
     assert!(comparison.measured[0].difference < -5.0, "{comparison:?}");
     assert_eq!(comparison.measured[0].rounds, 10);
+}
+
+/// A answers one in two at once and refuses the other: its median is known to be that of a fast target or worse.
+#[test]
+fn a_side_that_refuses_is_never_the_faster_one() {
+    let run = |side| {
+        let mut results = play(4, 100, &[], move |request, _| match side {
+            Side::A if request % 2 == 0 => Fate::Fails(Reason::Status503),
+            Side::A => Fate::After(1_000_000),
+            Side::B => Fate::After(50_000_000 + request % 7),
+        });
+        judge(&mut results, &[]);
+        results
+    };
+    let mut plan = plan(10, 1);
+    plan.measure = Measure::Response(0.9);
+    let comparison = compare(&plan, &mut |trial: &Trial| Ok(run(trial.side))).unwrap();
+    assert!(!comparison.measured[0].is_different);
+    let sentence = comparison.sentence();
+    assert!(
+        sentence.contains("nothing can be claimed; that of nginx"),
+        "{sentence}"
+    );
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::{Finished, Played};
 use crate::{
     record::{Record, SecondRecord},
     results::{
-        Connections, JourneyResult, Machine, Reason, ReasonCount, Results, SCHEMA_VERSION,
-        ScenarioIdentity, Second, SizeClass, StatusCount, StepResult, TenantResult, Tool,
-        WorkerResult, WorkerSecond, counts::ratio,
+        Connections, JourneyResult, Latencies, Machine, Reason, ReasonCount, Results,
+        SCHEMA_VERSION, ScenarioIdentity, Second, SizeClass, StatusCount, StepResult, TenantResult,
+        Tool, WorkerResult, WorkerSecond, counts::ratio,
     },
     workload::Workload,
 };
@@ -77,7 +77,8 @@ impl SecondsSoFar {
     }
 
     /// All of them; a worker that ended before others counts as idle after that. What was taken up late, or never, counts
-    /// as offered in the second of its plan, which was over by then: so that comes from the merged record.
+    /// as offered in the second of its plan, which was over by then: so that comes from the merged record, as what was never
+    /// answered does.
     pub(super) fn finish(mut self, record: &Record) -> Vec<Second> {
         while let Some(workers) = self.open.pop_front() {
             self.close(&workers);
@@ -86,7 +87,17 @@ impl SecondsSoFar {
             second.offered = merged.offered;
             second.not_sent = merged.not_sent;
         }
+        put_unanswered(&mut self.complete, record);
         self.complete
+    }
+}
+
+/// Notes in each second what was planned in it and never answered; `seconds` are all of them from the start of the warm-up.
+pub(crate) fn put_unanswered(seconds: &mut [Second], record: &Record) {
+    for (at, unanswered) in record.seconds.unanswered_by_plan() {
+        if let Some(second) = seconds.get_mut(at) {
+            second.unanswered_after = unanswered;
+        }
     }
 }
 
@@ -112,6 +123,8 @@ fn merge_workers(at_seconds: i64, workers: &[Option<SecondRecord>]) -> Second {
         in_flight: sum.in_flight,
         waiting: sum.waiting,
         response: sum.response,
+        gave_up_after: sum.gave_up,
+        unanswered_after: Latencies::default(),
         own_lag_max_ns: sum.own_lag_max,
         workers: loads,
         pool: None,
@@ -135,6 +148,7 @@ pub(super) const fn add_connections(sum: &mut Connections, one: &Connections) {
     sum.reused += one.reused;
     sum.tls_full += one.tls_full;
     sum.tls_resumed += one.tls_resumed;
+    sum.held_back += one.held_back;
 }
 
 /// The result of what was played, not judged yet. `started` is UTC, RFC 3339.

@@ -282,7 +282,8 @@ impl<'w> Worker<'w> {
         if !matches!(self.coming, Coming::Open(_)) || !self.pace.should_gather(now) {
             return false;
         }
-        if self.wants_to_open() {
+        // Whoever waits for a connection goes on when an answer frees one: to leave it unread would slow the target's work down.
+        if self.waiting > 0 {
             return false;
         }
         let due = self.next_arrival().unwrap_or(u64::MAX);

@@ -1,7 +1,7 @@
 //! What happened in each second, counted from the start of the warm-up: events by when they happened, plans by when they
 //! were due.
 
-use super::{Ending, Spread};
+use super::{Ending, Spread, is_too_late};
 use crate::{citizen::Fate, results::Latencies};
 
 /// Nanoseconds.
@@ -21,6 +21,8 @@ pub(crate) struct SecondRecord {
     /// At its end.
     pub(crate) waiting: u64,
     pub(crate) response: Latencies,
+    /// Of those who left or were too late.
+    pub(crate) gave_up: Latencies,
     pub(crate) own_lag_max: u64,
     /// Nanoseconds on the processor.
     pub(crate) busy: u64,
@@ -42,6 +44,7 @@ impl SecondRecord {
         self.in_flight += other.in_flight;
         self.waiting += other.waiting;
         self.response.merge(&other.response);
+        self.gave_up.merge(&other.gave_up);
         self.own_lag_max = self.own_lag_max.max(other.own_lag_max);
     }
 }
@@ -52,6 +55,9 @@ pub(crate) struct Seconds {
     list: Vec<SecondRecord>,
     /// Of the second that is running.
     response: Spread,
+    gave_up: Spread,
+    /// Plan of each request without an end when the run was over, and how long after it that was.
+    unanswered: Vec<(u64, u64)>,
     /// Taken up and not ended.
     in_flight: u64,
 }
@@ -61,6 +67,8 @@ impl Default for Seconds {
         Self {
             list: Vec::new(),
             response: Spread::coarse(),
+            gave_up: Spread::coarse(),
+            unanswered: Vec::new(),
             in_flight: 0,
         }
     }
@@ -110,8 +118,13 @@ impl Seconds {
                 Fate::Unanswered => {}
             }
         }
-        if ending.fate == Fate::Answered {
-            self.response.record(ending.at.saturating_sub(plan));
+        let after = ending.at.saturating_sub(plan);
+        match ending.fate {
+            Fate::Answered => self.response.record(after),
+            Fate::Abandoned => self.gave_up.record(after),
+            Fate::Failed(reason) if is_too_late(reason) => self.gave_up.record(after),
+            Fate::Unanswered => self.unanswered.push((plan, after)),
+            Fate::Failed(_) | Fate::NotSent(_) => {}
         }
     }
 
@@ -141,9 +154,12 @@ impl Seconds {
     fn end_of(&mut self, from: u64) -> Option<&mut SecondRecord> {
         let response = self.response.latencies();
         self.response.clear();
+        let gave_up = self.gave_up.latencies();
+        self.gave_up.clear();
         let in_flight = self.in_flight;
         let second = self.at(from)?;
         second.response.merge(&response);
+        second.gave_up.merge(&gave_up);
         second.in_flight = in_flight;
         Some(second)
     }
@@ -156,5 +172,25 @@ impl Seconds {
         for (mine, theirs) in self.list.iter_mut().zip(&other.list) {
             mine.add(theirs);
         }
+        self.unanswered.extend(&other.unanswered);
+    }
+
+    /// By the second of their plan, how long those waited who were never answered; known when the run is over.
+    pub(crate) fn unanswered_by_plan(&self) -> Vec<(usize, Latencies)> {
+        let mut all = self.unanswered.clone();
+        all.sort_unstable();
+        let mut spread = Spread::coarse();
+        let same_second =
+            |left: &(u64, u64), right: &(u64, u64)| left.0 / SECOND == right.0 / SECOND;
+        all.chunk_by(same_second)
+            .filter_map(|planned| {
+                spread.clear();
+                for (_, after) in planned {
+                    spread.record(*after);
+                }
+                let second = usize::try_from(planned.first()?.0 / SECOND).ok()?;
+                Some((second, spread.latencies()))
+            })
+            .collect()
     }
 }

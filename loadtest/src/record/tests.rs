@@ -116,8 +116,46 @@ fn figures(record: &Record) -> String {
     let seconds: Vec<_> = seconds
         .map(|second| (second.offered, second.sent))
         .collect();
+    let seconds = (seconds, record.seconds.unanswered_by_plan());
     let statuses = (&record.reasons, &record.statuses, record.received_bytes);
     format!("{totals:?} {spreads:?} {steps:?} {journeys:?} {tenants:?} {seconds:?} {statuses:?}")
+}
+
+#[test]
+fn who_was_never_answered_is_told_by_the_second_of_the_plan_and_who_gave_up_by_that_of_the_end() {
+    let workload = workload();
+    let mut record = Record::new(&workload);
+    let mut request = |plan, service, fate| {
+        let request = Request {
+            citizen: plan,
+            worker: 0,
+            plan,
+            lag: 0,
+            wait: 0,
+            service,
+            fate,
+        };
+        note(&mut record, &request, &workload);
+    };
+    request(1_500_000_000, 6_000_000_000, Fate::Unanswered);
+    request(2_500_000_000, 5_000_000_000, Fate::Unanswered);
+    request(2_600_000_000, 4_900_000_000, Fate::Unanswered);
+    request(1_000_000_000, 2_000_000_000, Fate::Abandoned);
+    request(1_000_000_000, 2_000_000_000, Fate::Failed(Reason::Timeout));
+    request(1_000_000_000, 1_000, Fate::Failed(Reason::Reset));
+    let unanswered: Vec<(usize, u64)> = record
+        .seconds
+        .unanswered_by_plan()
+        .into_iter()
+        .map(|(second, after)| (second, after.count))
+        .collect();
+    assert_eq!(unanswered, [(1, 1), (2, 2)]);
+    let closed = record.seconds.close(3_000_000_000, 0, (0, 0), 1);
+    assert_eq!(
+        (closed.gave_up.count, closed.abandoned, closed.failed),
+        (2, 1, 1)
+    );
+    assert!(closed.gave_up.min_ns >= 1_900_000_000);
 }
 
 proptest! {

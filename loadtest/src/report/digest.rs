@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     results::{Counts, Latencies, Results, SizeClass, TenantResult},
-    statistics::{
-        Fairness, Percentile, Share,
-        fairness::fairness,
-        percentile::{SHOWN, Sample},
-    },
+    statistics::{Fairness, Percentile, Share, fairness::fairness, percentile::SHOWN},
 };
 
 use super::quantity;
@@ -40,7 +36,7 @@ impl PercentileRow {
 
 /// The percentiles that there are enough values for, in ascending order.
 pub fn percentiles(results: &Results) -> Vec<PercentileRow> {
-    let sample = Sample::new(&results.response, &results.censored());
+    let sample = results.sample();
     SHOWN
         .into_iter()
         .filter_map(|quantile| {
@@ -66,12 +62,10 @@ pub fn is_struck(results: &Results, quantile: f64) -> bool {
 
 /// The largest response, with `≥` if censored; a dash when there is none.
 pub fn maximum(results: &Results) -> String {
-    Sample::new(&results.response, &results.censored())
-        .maximum()
-        .map_or_else(
-            || "–".to_owned(),
-            |(ns, bound)| quantity::bounded(ns, bound),
-        )
+    results.sample().maximum().map_or_else(
+        || "–".to_owned(),
+        |(ns, bound)| quantity::bounded(ns, bound),
+    )
 }
 
 /// A group of tenants, by size or by Land.

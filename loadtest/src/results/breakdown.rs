@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Latencies};
 
-/// One second of the run. Counts are events that happened in it, not the fate of what was planned in it.
+/// One second of the run. Counts are events that happened in it, not the fate of what was planned in it; `offered` and
+/// `unanswered_after` alone go by the plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Second {
@@ -32,6 +33,12 @@ pub struct Second {
     pub waiting: u64,
     /// Plan to last byte, of the answers completed in this second; one or two digits.
     pub response: Latencies,
+    /// Plan to giving up, of those who left, timed out or passed their deadline in this second: each would have taken longer.
+    #[serde(default, skip_serializing_if = "Latencies::is_empty")]
+    pub gave_up_after: Latencies,
+    /// Plan to end of the drain, of what was planned in this second and never answered: each would have taken longer.
+    #[serde(default, skip_serializing_if = "Latencies::is_empty")]
+    pub unanswered_after: Latencies,
     /// Largest own lag of the requests taken up in this second.
     pub own_lag_max_ns: u64,
     /// By worker, in order of number; empty in a simulation.

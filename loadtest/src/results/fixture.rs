@@ -50,6 +50,8 @@ struct Kept {
     unanswered: Vec<u64>,
     abandoned: Vec<u64>,
     by_second: Vec<Vec<u64>>,
+    gave_up_by_second: Vec<Vec<u64>>,
+    unanswered_by_second: Vec<Vec<u64>>,
 }
 
 impl Kept {
@@ -59,6 +61,13 @@ impl Kept {
             ..Counts::default()
         };
         let last = results.seconds.len() - 1;
+        for by_second in [
+            &mut self.by_second,
+            &mut self.gave_up_by_second,
+            &mut self.unanswered_by_second,
+        ] {
+            by_second.resize(last + 1, Vec::new());
+        }
         let planned = usize::try_from(plan_ns / SECOND_NS).unwrap().min(last);
         results.seconds[planned].offered += 1;
         results.seconds[planned].sent += 1;
@@ -69,7 +78,6 @@ impl Kept {
                     .unwrap()
                     .min(last);
                 results.seconds[ended].answered += 1;
-                self.by_second.resize(last + 1, Vec::new());
                 self.by_second[ended].push(ns);
                 self.response.push(ns);
             }
@@ -87,10 +95,16 @@ impl Kept {
             }
             Fate::Never(ns) => {
                 counts.unanswered = 1;
+                self.unanswered_by_second[planned].push(ns);
                 self.unanswered.push(ns);
             }
             Fate::Leaves(ns) => {
                 counts.abandoned = 1;
+                let left = usize::try_from((plan_ns + ns) / SECOND_NS)
+                    .unwrap()
+                    .min(last);
+                results.seconds[left].abandoned += 1;
+                self.gave_up_by_second[left].push(ns);
                 self.abandoned.push(ns);
             }
         }
@@ -112,6 +126,12 @@ impl Kept {
         results.own_lag = Latencies::from_values(vec![20_000; 100]);
         for (second, values) in results.seconds.iter_mut().zip(self.by_second) {
             second.response = Latencies::from_values(values);
+        }
+        for (second, values) in results.seconds.iter_mut().zip(self.gave_up_by_second) {
+            second.gave_up_after = Latencies::from_values(values);
+        }
+        for (second, values) in results.seconds.iter_mut().zip(self.unanswered_by_second) {
+            second.unanswered_after = Latencies::from_values(values);
         }
         results.statuses = vec![StatusCount {
             status: 200,

@@ -79,6 +79,21 @@ impl Latencies {
         }
     }
 
+    /// Whether there is no value.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// `count` times the same value.
+    pub fn repeated(value_ns: u64, count: u64) -> Self {
+        let buckets = if count == 0 {
+            Vec::new()
+        } else {
+            vec![(value_ns, count)]
+        };
+        Self::from_buckets(buckets, None, value_ns, value_ns)
+    }
+
     /// Adds another group's values.
     pub fn merge(&mut self, other: &Self) {
         if other.count == 0 {

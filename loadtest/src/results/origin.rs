@@ -103,6 +103,16 @@ pub struct Connections {
     pub dns_lookups: u64,
     /// Local addresses used.
     pub source_addresses: u64,
+    /// Most that there could have been at once; 0 in a result of an older version.
+    #[serde(default)]
+    pub allowed: u64,
+    /// Whether `allowed` comes from this machine's limit of open files, and not from the operator (`--connections`).
+    #[serde(default)]
+    pub is_limited_by_files: bool,
+    /// Requests that could be sent only after another's answer, because `allowed` connections were open: that wait is not the
+    /// target's.
+    #[serde(default)]
+    pub held_back: u64,
 }
 
 /// What a simulation says about itself.

@@ -56,7 +56,7 @@ pub const KEYS: &[Key] = keys! {
     "" "arrivals" Kind::SectionOrSections("arrivals"), "When citizens set out. A list: phases one after another.", "{ rate: 500/s, duration: 20s }";
     "" "journeys" Kind::Sections("journeys[]"), "What citizens do.", "[{ name: one, steps: [{ get: / }] }]";
     "" "tenants" Kind::Section("tenants"), "Whose citizens they are; without it they belong to nobody.", "{ register: official }";
-    "" "thresholds" Kind::Texts, "What must hold, as `p99 < 500ms`, `failed < 0.1%`, `small: p99 < 1s`, `p95 < 1s after 60s`. Without any: `failed < 1%`.", "[\"p99 < 500ms\"]";
+    "" "thresholds" Kind::Texts, "What must hold, as `p99 < 500ms`, `failed < 0.1%`, `small: p99 < 1s`, `p95 < 1s after 60s`. Unless one is about `failed` or `answered`, `failed < 1%` must hold as well.", "[\"p99 < 500ms\"]";
     "" "abort" Kind::Texts, "The run ends as soon as one of these no longer holds; the same form.", "[\"failed < 50% after 10s\"]";
     "" "timeouts" Kind::Section("timeouts"), "When an answer is too late.", "{ answer: 60s }";
     "" "warm_up" Kind::Text, "Time before the schedule, at its first rate, that is reported apart; none.", "10s";

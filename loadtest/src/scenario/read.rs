@@ -47,9 +47,15 @@ fn scenario(path: &Path, text: &str, root: &Node<'_>, report: &mut Report) -> Sc
     let target = top.required("target", report);
     let target = target.map(|node| target_of(node, directory, report));
     let warm_up = top.duration("warm_up", report).unwrap_or_default();
+    if warm_up.subsec_nanos() != 0 {
+        let (wrong, remedy) = (
+            "is no whole number of seconds, as reports count",
+            "write 1s",
+        );
+        report.wrong(top.place_of("warm_up"), "warm_up", wrong, remedy);
+    }
     let arrivals = top.required("arrivals", report);
     let arrivals = arrivals.and_then(|node| arrivals_of(node, directory, report));
-    let thresholds = criteria(&top, "thresholds", report);
     let name = path.file_stem().unwrap_or(path.as_os_str());
     let scenario = Scenario {
         name: name.to_string_lossy().into_owned(),
@@ -61,11 +67,7 @@ fn scenario(path: &Path, text: &str, root: &Node<'_>, report: &mut Report) -> Sc
         }),
         journeys: journeys::read(&top, report),
         tenants: tenants::read(&top, directory, report),
-        thresholds: if thresholds.is_empty() {
-            vec![Criterion::implied()]
-        } else {
-            thresholds
-        },
+        thresholds: criteria(&top, "thresholds", report),
         abort: criteria(&top, "abort", report),
         timeouts: timeouts(&top, report),
         warm_up,

@@ -2,6 +2,7 @@
 
 mod launch;
 mod networks;
+mod routes;
 mod theory;
 
 use std::{path::Path, time::Duration};
@@ -9,7 +10,7 @@ use std::{path::Path, time::Duration};
 use super::*;
 use crate::{
     prepare::prepare,
-    results::Results,
+    results::{Reason, Results},
     scenario::{self, Scenario},
 };
 
@@ -119,4 +120,49 @@ journeys: [ { name: two, steps: [ { get: / }, { get: /b, think: 90s } ] } ]
     assert_eq!(results.counts.answered, 2 * 300);
     assert_eq!(results.journeys[0].completed, 300);
     assert_eq!(results.journeys[0].unfinished, 0);
+}
+
+/// Fifty at once for ten seats and twenty places: twenty are refused at the moment at which they come, and so are others.
+#[test]
+fn a_closed_model_goes_on_when_citizens_are_refused_at_once() {
+    let (_directory, config) = config(10, "waiting_max: 20, wait_max: 2s");
+    let scenario = of("arrivals: { citizens: 50, duration: 5s }", "");
+    let service = Distribution::Fixed(Duration::from_millis(100));
+    let counts = simulated(&scenario, &config, service).counts;
+    assert!(counts.is_complete());
+    assert!(counts.answered >= 10 * 10 * 5 - 10, "{counts:?}");
+    assert!(
+        counts.failed > 0 && counts.failed <= 20 * 5_001,
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn every_answer_is_in_a_second_also_when_the_last_one_is_not_whole() {
+    let (_directory, config) = config(10, "wait_max: 2s");
+    let service = Distribution::Fixed(Duration::from_millis(300));
+    for duration in ["500ms", "2s"] {
+        let arrivals = format!("arrivals: {{ rate: 10/s, duration: {duration}, spacing: even }}");
+        let results = simulated(&of(&arrivals, ""), &config, service);
+        let of_seconds: u64 = results.seconds.iter().map(|second| second.answered).sum();
+        assert!(of_seconds > 0);
+        assert_eq!(of_seconds, results.counts.answered, "{duration}");
+    }
+}
+
+#[test]
+fn who_is_given_up_at_the_deadline_is_counted_so() {
+    let (_directory, config) = config(10, "wait_max: 2s");
+    let service = Distribution::Fixed(Duration::from_secs(5));
+    for (timeouts, reason) in [
+        ("deadline: 1s", Reason::Deadline),
+        ("answer: 1s", Reason::Timeout),
+    ] {
+        let arrivals =
+            format!("arrivals: {{ rate: 2/s, duration: 2s }}\ntimeouts: {{ {timeouts} }}");
+        let results = simulated(&of(&arrivals, ""), &config, service);
+        assert!(results.counts.failed > 0);
+        let reasons = results.reasons.iter().map(|count| count.reason);
+        assert_eq!(reasons.collect::<Vec<_>>(), [reason]);
+    }
 }

@@ -15,14 +15,14 @@ use super::{
     calendar::Calendar,
     networks::{Network, SharedRates},
     pool::Pool,
-    routes::Route,
+    routes::Routes,
 };
 use crate::{
     citizen::Citizen,
     clock::nanoseconds,
     draw::{Purpose, Stream},
     record::Record,
-    results::{PoolSecond, Second},
+    results::{Latencies, PoolSecond, Second},
     schedule::{Arrival as Planned, Arrivals},
     workload::{Load, Workload},
 };
@@ -41,6 +41,8 @@ enum Event {
     Open,
     /// The next citizen sets out.
     Arrive,
+    /// In a closed model, the next one in place of another who is done.
+    Replace,
     /// A citizen makes the planned request.
     Request(u32),
     /// The backend has done its work.
@@ -92,7 +94,7 @@ pub(super) struct World<'w> {
     workload: &'w Workload,
     model: Model,
     calendar: Calendar,
-    routes: Vec<Route>,
+    routes: Routes,
     shared_rates: SharedRates,
     pools: Vec<Pool>,
     arrivals: Option<Arrivals<'w>>,
@@ -103,7 +105,9 @@ pub(super) struct World<'w> {
     until: u64,
     present: Slab<Present>,
     record: Record,
+    /// Those that are over, and when the one at hand began.
     seconds: Vec<Second>,
+    second_began: u64,
     citizens: u64,
     in_system: u64,
     presence: u64,
@@ -127,7 +131,7 @@ impl<'w> World<'w> {
         workload: &'w Workload,
         config: &Snapshot,
         model: Model,
-        (routes, calendar): (Vec<Route>, Calendar),
+        (routes, calendar): (Routes, Calendar),
     ) -> Self {
         let arrivals = match &workload.load {
             Load::Open(schedule) => Some(schedule.arrivals(0, 1)),
@@ -148,6 +152,7 @@ impl<'w> World<'w> {
             present: Slab::new(),
             record: Record::new(workload),
             seconds: Vec::new(),
+            second_began: 0,
             citizens: 0,
             in_system: 0,
             presence: 0,
@@ -186,6 +191,9 @@ impl<'w> World<'w> {
             self.pass(end);
         }
         self.finish();
+        if self.now > self.second_began {
+            self.close_second();
+        }
         Ended {
             record: self.record,
             seconds: self.seconds,
@@ -205,8 +213,16 @@ impl<'w> World<'w> {
 
     fn happen(&mut self, number: Number, event: Event) {
         match event {
-            Event::Second => self.end_second(),
+            Event::Second => {
+                self.close_second();
+                self.agenda.plan(self.now + SECOND, Event::Second);
+            }
             Event::Open => self.open(),
+            Event::Replace => {
+                if self.now < self.until {
+                    self.arrive(self.citizens);
+                }
+            }
             Event::Arrive => {
                 if let Some(arrival) = self.planned.take() {
                     self.arrive(arrival.citizen);
@@ -339,8 +355,9 @@ impl World<'_> {
         }
     }
 
-    fn end_second(&mut self) {
-        let from = self.now.saturating_sub(SECOND);
+    /// The second at hand is over, or its part until the end.
+    fn close_second(&mut self) {
+        let from = std::mem::replace(&mut self.second_began, self.now);
         let now = timestamp(self.now);
         let mut sum = PoolSecond::default();
         for pool in &self.pools {
@@ -364,10 +381,11 @@ impl World<'_> {
             in_flight: record.in_flight,
             waiting: sum.waiting,
             response: record.response,
+            gave_up_after: record.gave_up,
+            unanswered_after: Latencies::default(),
             own_lag_max_ns: 0,
             workers: Vec::new(),
             pool: Some(sum),
         });
-        self.agenda.plan(self.now + SECOND, Event::Second);
     }
 }

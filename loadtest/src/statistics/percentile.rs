@@ -5,8 +5,11 @@
 //! queueing neighbours resemble each other, so `compare` resamples whole rounds instead.
 //!
 //! A percentile above 1 − 10/n rests on fewer than ten values and is not shown.
+//!
+//! A request that failed was never answered: it ranks behind every duration. Left out, or counted with the moment that a
+//! refusal takes, a target whose port closes after a second would have the percentiles of that second.
 
-use crate::results::{Latencies, latencies::rank_of};
+use crate::results::{Counts, Latencies, latencies::rank_of};
 
 /// z of a two-sided 95 % interval.
 const Z_95: f64 = 1.959_963_985;
@@ -21,15 +24,17 @@ pub const SHOWN: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
 pub struct Percentile {
     /// 0–1.
     pub quantile: f64,
-    /// The value at rank ⌈qn⌉, each censored duration taken as if it had ended there.
+    /// The value at rank ⌈qn⌉, each censored duration taken as if it had ended there; the largest known where that rank is
+    /// one of the failed.
     pub value_ns: u64,
-    /// Whether the true value may be larger: a censored duration lies at or below `value_ns`.
+    /// Whether the true value may be larger: a censored duration lies at or below `value_ns`, or the rank is one of the failed.
     pub is_bound: bool,
     /// Lower end of the 95 % interval.
     pub low_ns: u64,
-    /// Upper end; none when it is unknown, because a censored duration lies at or below it or n is too small.
+    /// Upper end; none when it is unknown, because a censored duration lies at or below it, it is one of the failed, or n is
+    /// too small.
     pub high_ns: Option<u64>,
-    /// Values it rests on, the censored included.
+    /// Requests it rests on, the censored and the failed included.
     pub count: u64,
 }
 
@@ -50,13 +55,16 @@ pub fn count_needed(quantile: f64) -> u64 {
     (TAIL_MIN / (1.0 - quantile) - 1e-6).ceil() as u64
 }
 
-/// Answered and censored durations together, to ask for several percentiles.
+/// Answered and censored durations and the failed together, to ask for several percentiles.
 #[derive(Debug, Clone)]
 pub struct Sample {
+    /// Every duration that is known, if only from below.
     all: Latencies,
     answered: Latencies,
     /// Smallest censored duration.
     censored_from_ns: Option<u64>,
+    /// Requests that failed and will never be answered.
+    never: u64,
 }
 
 impl Sample {
@@ -68,18 +76,33 @@ impl Sample {
             all,
             answered: answered.clone(),
             censored_from_ns: (censored.count > 0).then_some(censored.min_ns),
+            never: 0,
         }
     }
 
-    /// Values, the censored included.
-    pub const fn count(&self) -> u64 {
-        self.all.count
+    /// The requests of a group: durations of the answered, bounds of those whose answer may still have been on its way
+    /// (unanswered, abandoned, too late), and by the counts the others that failed.
+    pub fn of(counts: &Counts, answered: &Latencies, censored: &Latencies) -> Self {
+        let lost = counts
+            .failed
+            .saturating_add(counts.unanswered)
+            .saturating_add(counts.abandoned);
+        Self {
+            never: lost.saturating_sub(censored.count),
+            ..Self::new(answered, censored)
+        }
     }
 
-    /// The percentile, however few values there are; none without any.
+    /// Requests, the censored and the failed included.
+    pub const fn count(&self) -> u64 {
+        self.all.count.saturating_add(self.never)
+    }
+
+    /// The percentile, however few values there are; none when no duration is known.
     pub fn at(&self, quantile: f64) -> Option<Percentile> {
-        let value_ns = self.all.quantile(quantile)?;
-        let (low_rank, high_rank) = rank_interval(quantile, self.all.count);
+        let rank = rank_of(quantile, self.count());
+        let value_ns = self.all.at_rank(rank)?;
+        let (low_rank, high_rank) = rank_interval(quantile, self.count());
         let high_ns = (high_rank <= self.all.count)
             .then(|| self.all.at_rank(high_rank))
             .flatten()
@@ -87,31 +110,39 @@ impl Sample {
         Some(Percentile {
             quantile,
             value_ns,
-            is_bound: self.is_censored_by(value_ns),
+            is_bound: rank > self.all.count || self.is_censored_by(value_ns),
             low_ns: self.all.at_rank(low_rank.max(1))?,
             high_ns,
-            count: self.all.count,
+            count: self.count(),
         })
     }
 
     /// The percentile if there are enough values for it.
     pub fn shown(&self, quantile: f64) -> Option<Percentile> {
-        is_shown(quantile, self.all.count)
+        is_shown(quantile, self.count())
             .then(|| self.at(quantile))
             .flatten()
     }
 
-    /// The most that the percentile can be, had every censored duration lasted for ever; none where it would be one of them.
+    /// The most that the percentile can be, had every censored duration lasted for ever; none where it would be one of them,
+    /// or one of the failed.
     pub fn ceiling_ns(&self, quantile: f64) -> Option<u64> {
-        let rank = rank_of(quantile, self.all.count);
+        let rank = rank_of(quantile, self.count());
         (rank <= self.answered.count)
             .then(|| self.answered.at_rank(rank))
             .flatten()
     }
 
+    /// Mean of the durations in nanoseconds, and whether it is only a bound; none without any.
+    pub fn mean_ns(&self) -> Option<(f64, bool)> {
+        let is_bound = self.censored_from_ns.is_some() || self.never > 0;
+        self.all.mean_ns().map(|mean| (mean, is_bound))
+    }
+
     /// The largest duration, and whether it is only a bound; none without any.
     pub fn maximum(&self) -> Option<(u64, bool)> {
-        (self.all.count > 0).then(|| (self.all.max_ns, self.censored_from_ns.is_some()))
+        let is_bound = self.censored_from_ns.is_some() || self.never > 0;
+        (self.all.count > 0).then_some((self.all.max_ns, is_bound))
     }
 
     fn is_censored_by(&self, value_ns: u64) -> bool {
@@ -160,6 +191,49 @@ mod tests {
     }
 
     #[test]
+    fn who_failed_ranks_behind_everybody_and_leaves_the_percentiles_before_as_they_are() {
+        let counts = |answered, failed| Counts {
+            scheduled: answered + failed,
+            answered,
+            failed,
+            ..Counts::default()
+        };
+        let of = |answered, failed| {
+            let durations = Latencies::from_values((1..=answered).map(|number| number * 1_000));
+            Sample::of(&counts(answered, failed), &durations, &Latencies::default())
+        };
+        let few = of(9_950, 50);
+        let p99 = few.shown(0.99).unwrap();
+        assert_eq!((p99.value_ns, p99.is_bound), (9_900_000, false));
+        assert_eq!(
+            (p99.count, few.maximum()),
+            (10_000, Some((9_950_000, true)))
+        );
+        let many = of(1_250, 8_750).shown(0.99).unwrap();
+        assert_eq!(
+            (many.value_ns, many.is_bound, many.high_ns),
+            (1_250_000, true, None)
+        );
+        assert!(of(0, 1_000).at(0.5).is_none());
+    }
+
+    #[test]
+    fn who_was_too_late_counts_once_among_the_failed() {
+        let counts = Counts {
+            scheduled: 100,
+            answered: 90,
+            failed: 7,
+            abandoned: 2,
+            unanswered: 1,
+            ..Counts::default()
+        };
+        // Four of the seven failed by time-out.
+        let censored = Latencies::from_values([50; 4 + 2 + 1]);
+        let answered = Latencies::from_values(0..90);
+        assert_eq!(Sample::of(&counts, &answered, &censored).count(), 100);
+    }
+
+    #[test]
     fn a_percentile_that_rests_on_fewer_than_ten_values_is_not_shown() {
         assert!(is_shown(0.99, 1_000));
         assert!(!is_shown(0.99, 999));
@@ -204,9 +278,16 @@ mod tests {
         fn the_interval_contains_its_percentile(
             values in prop::collection::vec(0_u64..10_000, 1..400),
             censored in prop::collection::vec(0_u64..10_000, 0..40),
+            failed in 0_u64..200,
             quantile in 0.0_f64..1.0,
         ) {
-            let sample = Sample::new(
+            let counts = Counts {
+                failed,
+                unanswered: censored.len() as u64,
+                ..Counts::default()
+            };
+            let sample = Sample::of(
+                &counts,
                 &Latencies::from_values(values),
                 &Latencies::from_values(censored),
             );

@@ -31,11 +31,12 @@ pub struct Window {
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Metric {
-    /// Response from the plan, in seconds, at a quantile 0–1; 1 is the maximum.
+    /// Response from the plan, in seconds, at a quantile 0–1; 1 is the maximum. Of all requests: who failed ranks behind
+    /// every duration.
     Response(f64),
     /// Response from the send, answered requests only, in seconds, at a quantile.
     Service(f64),
-    /// Mean response of the answered, in seconds.
+    /// Mean response, in seconds; a lower bound as soon as one request was not answered.
     ResponseMean,
     /// Share of the scheduled that failed or stayed unanswered, 0–1.
     Failed,
@@ -73,9 +74,12 @@ impl Metric {
         !matches!(self, Self::Service(_) | Self::Reason(_) | Self::Jain)
     }
 
-    /// Whether it can be told for one size class.
+    /// Whether it can be told for one size class, of which no seconds are kept.
     pub const fn allows_class(self) -> bool {
-        !matches!(self, Self::Service(_) | Self::Reason(_))
+        !matches!(
+            self,
+            Self::Service(_) | Self::Reason(_) | Self::AnsweredPerSecond
+        )
     }
 }
 
@@ -111,15 +115,33 @@ impl Limit {
 }
 
 impl Criterion {
-    /// What a run is judged by whose scenario names no threshold: a dead target must not pass because nobody asked.
+    /// What a run is judged by as well whose scenario does not say how many may fail: a dead target must not pass because
+    /// nobody asked.
     pub fn implied() -> Self {
         Self {
-            text: "failed < 1%".to_owned(),
+            text: "failed < 1% (implied)".to_owned(),
             metric: Metric::Failed,
             class: None,
             window: None,
             limit: Limit::Below(0.01),
         }
+    }
+
+    /// `written` and, unless one of them says how many may fail, [`Self::implied`].
+    #[must_use]
+    pub fn with_implied(written: &[Self]) -> Vec<Self> {
+        let mut all = written.to_vec();
+        if !written.iter().any(Self::says_how_many_may_fail) {
+            all.push(Self::implied());
+        }
+        all
+    }
+
+    /// One reason of many does not: who bounds time-outs has said nothing about a closed port. Neither does a window that ends
+    /// before the run may: nobody would be asked about what comes after it.
+    fn says_how_many_may_fail(&self) -> bool {
+        matches!(self.metric, Metric::Failed | Metric::Answered)
+            && self.window.is_none_or(|window| window.to_seconds.is_none())
     }
 
     /// Whether it is about all requests, so that the run's own percentiles speak for it.

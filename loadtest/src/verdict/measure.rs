@@ -17,13 +17,13 @@ use super::{
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
-struct Measured {
+pub(super) struct Measured {
     /// In the metric's unit; none without data.
-    number: Option<f64>,
+    pub(super) number: Option<f64>,
     /// Whether the true number may be larger.
-    is_bound: bool,
+    pub(super) is_bound: bool,
     /// For reading, with its unit.
-    text: String,
+    pub(super) text: String,
 }
 
 impl Measured {
@@ -35,7 +35,7 @@ impl Measured {
         }
     }
 
-    fn share(share: Option<f64>) -> Self {
+    pub(super) fn share(share: Option<f64>) -> Self {
         share.map_or_else(
             || Self::none("nothing was scheduled"),
             |share| Self {
@@ -45,6 +45,20 @@ impl Measured {
             },
         )
     }
+
+    pub(super) fn rate(per_second: f64) -> Self {
+        Self {
+            number: Some(per_second),
+            is_bound: false,
+            text: quantity::rate(per_second),
+        }
+    }
+
+    /// Whether there is a number and it is not shown to be within `limit`.
+    pub(super) fn breaks(&self, limit: Limit) -> bool {
+        self.number
+            .is_some_and(|number| !limit.allows(number) || self.is_bound && limit.is_upper())
+    }
 }
 
 /// Judges one threshold.
@@ -52,14 +66,12 @@ pub fn judge_one(results: &Results, criterion: &Criterion) -> Judged {
     let measured = measure(results, criterion);
     let why = match measured.number {
         None => format!("no data: {}", measured.text),
-        Some(number) if !criterion.limit.allows(number) => {
-            format!("the threshold `{}` did not hold", criterion.text)
-        }
-        Some(_) if measured.is_bound && criterion.limit.is_upper() => format!(
+        Some(_) if !measured.breaks(criterion.limit) => String::new(),
+        Some(number) if criterion.limit.allows(number) => format!(
             "the threshold `{}` cannot be shown to hold: some answers never came",
             criterion.text
         ),
-        Some(_) => String::new(),
+        Some(_) => format!("the threshold `{}` did not hold", criterion.text),
     };
     Judged {
         threshold: criterion.text.clone(),
@@ -98,76 +110,71 @@ fn measure(results: &Results, criterion: &Criterion) -> Measured {
             let sample = Sample::new(&results.service, &Latencies::default());
             percentile(&sample, quantile, criterion.limit)
         }
-        Metric::ResponseMean => mean(&answered_of(results, criterion)),
+        Metric::ResponseMean => mean(&sample_of(results, criterion)),
         Metric::Failed => Measured::share(counts.failed_share()),
         Metric::Answered => Measured::share(counts.share(counts.answered)),
         Metric::Abandoned => Measured::share(counts.share(counts.abandoned)),
         Metric::Reason(reason) => Measured::share(counts.share(results.count_of(reason))),
-        Metric::AnsweredPerSecond => answered_per_second(results, criterion, &counts),
+        Metric::AnsweredPerSecond => answered_per_second(results, criterion),
         Metric::Jain => jain(results, criterion),
     }
 }
 
-/// In a window the requests that ended in it, and those that never did whenever it reaches the end.
+/// In a window the requests that ended in it, and those that never did although they were planned before its end: they were
+/// on their way in it.
 fn counts_of(results: &Results, criterion: &Criterion) -> Counts {
+    let mut counts = Counts::default();
     if let Some(window) = criterion.window {
-        let mut counts = Counts::default();
         for second in &results.seconds {
             if window.contains(second.at_seconds) {
                 counts.answered += second.answered;
                 counts.failed += second.failed;
                 counts.abandoned += second.abandoned;
             }
+            if window.sees_plans_of(second.at_seconds) {
+                counts.unanswered += second.unanswered_after.count;
+            }
         }
         if window.to_seconds.is_none() {
+            // All of them, also in a result of an older version, whose seconds do not know.
             counts.unanswered = results.counts.unanswered;
         }
         counts.scheduled = counts.ended();
-        return counts;
-    }
-    let Some(class) = criterion.class else {
-        return results.counts;
-    };
-    let mut counts = Counts::default();
-    for step in results.steps.iter().filter(|step| step.class == class) {
-        counts.add(&step.counts);
+    } else if let Some(class) = criterion.class {
+        for step in results.steps.iter().filter(|step| step.class == class) {
+            counts.add(&step.counts);
+        }
+    } else {
+        counts = results.counts;
     }
     counts
 }
 
-fn answered_of(results: &Results, criterion: &Criterion) -> Latencies {
-    let mut answered = Latencies::default();
+/// The requests that [`counts_of`] counts: durations of the answered, and bounds of those whose answer never came.
+fn sample_of(results: &Results, criterion: &Criterion) -> Sample {
+    let (mut answered, mut censored) = (Latencies::default(), Latencies::default());
     if let Some(class) = criterion.class {
         for step in results.steps.iter().filter(|step| step.class == class) {
             answered.merge(&step.response);
+            censored.merge(&step.censored);
         }
     } else if let Some(window) = criterion.window {
         for second in &results.seconds {
             if window.contains(second.at_seconds) {
                 answered.merge(&second.response);
+                censored.merge(&second.gave_up_after);
+            }
+            if window.to_seconds.is_some() && window.sees_plans_of(second.at_seconds) {
+                censored.merge(&second.unanswered_after);
             }
         }
-    } else {
-        answered.merge(&results.response);
-    }
-    answered
-}
-
-/// Answered and censored together. In a window the censored are those of the whole run whenever it reaches the end: a
-/// second does not know what never happened in it.
-fn sample_of(results: &Results, criterion: &Criterion) -> Sample {
-    let mut censored = Latencies::default();
-    if let Some(class) = criterion.class {
-        for step in results.steps.iter().filter(|step| step.class == class) {
-            censored.merge(&step.censored);
+        if window.to_seconds.is_none() {
+            censored.merge(&results.unanswered_after);
         }
-    } else if criterion
-        .window
-        .is_none_or(|window| window.to_seconds.is_none())
-    {
-        censored = results.censored();
+    } else {
+        return results.sample();
     }
-    Sample::new(&answered_of(results, criterion), &censored)
+    Sample::of(&counts_of(results, criterion), &answered, &censored)
 }
 
 /// A percentile as seconds; of too few values the maximum in its place where that proves the limit.
@@ -197,6 +204,12 @@ fn percentile(sample: &Sample, quantile: f64, limit: Limit) -> Measured {
             text: too_few,
         };
     }
+    at(sample, quantile, limit)
+}
+
+/// The percentile itself, however few values there are. One of which only a lower bound is known proves an upper limit if that
+/// held even had those who were never answered waited for ever.
+pub(super) fn at(sample: &Sample, quantile: f64, limit: Limit) -> Measured {
     let Some(found) = sample.at(quantile) else {
         return Measured::none("no request was answered");
     };
@@ -209,38 +222,40 @@ fn percentile(sample: &Sample, quantile: f64, limit: Limit) -> Measured {
     }
 }
 
-fn mean(answered: &Latencies) -> Measured {
-    answered.mean_ns().map_or_else(
+/// Of all durations that are known; at least that, as soon as one request was not answered.
+pub(super) fn mean(sample: &Sample) -> Measured {
+    sample.mean_ns().map_or_else(
         || Measured::none("no request was answered"),
-        |ns| Measured {
+        |(ns, is_bound)| Measured {
             number: Some(ns / 1e9),
-            is_bound: false,
-            text: quantity::seconds(ns / 1e9),
+            is_bound,
+            text: format!(
+                "{}{}",
+                if is_bound { "≥ " } else { "" },
+                quantity::seconds(ns / 1e9)
+            ),
         },
     )
 }
 
-fn answered_per_second(results: &Results, criterion: &Criterion, counts: &Counts) -> Measured {
-    let (answered, seconds) = if let Some(window) = criterion.window {
-        let inside = results
-            .seconds
-            .iter()
-            .filter(|second| window.contains(second.at_seconds));
-        inside.fold((0_u64, 0.0), |(answered, seconds), second| {
-            (answered + second.answered, seconds + 1.0)
-        })
-    } else {
-        (counts.answered, results.duration_seconds)
+fn answered_per_second(results: &Results, criterion: &Criterion) -> Measured {
+    let found = match criterion.window {
+        None => results.answered_per_second(),
+        Some(window) => {
+            let inside = results
+                .seconds
+                .iter()
+                .filter(|second| window.contains(second.at_seconds));
+            let (answered, seconds) = inside.fold((0_u64, 0_u64), |(answered, seconds), second| {
+                (answered + second.answered, seconds + 1)
+            });
+            (seconds > 0).then(|| ratio(answered, seconds))
+        }
     };
-    if seconds <= 0.0 {
-        return Measured::none("the run has no second in this window");
-    }
-    let rate = ratio(answered, 1) / seconds;
-    Measured {
-        number: Some(rate),
-        is_bound: false,
-        text: quantity::rate(rate),
-    }
+    found.map_or_else(
+        || Measured::none("the run has no second in this window"),
+        Measured::rate,
+    )
 }
 
 fn jain(results: &Results, criterion: &Criterion) -> Measured {
@@ -267,13 +282,17 @@ fn in_seconds(nanoseconds: u64) -> f64 {
 }
 
 impl Window {
-    /// Whether the second that starts at `at_seconds` lies in it; the warm-up never does.
-    pub const fn contains(&self, at_seconds: i64) -> bool {
+    /// Whether what was planned in the second that starts at `at_seconds` and never ended was on its way in it.
+    const fn sees_plans_of(&self, at_seconds: i64) -> bool {
         at_seconds >= 0
-            && at_seconds >= self.from_seconds
             && match self.to_seconds {
                 Some(to) => at_seconds < to,
                 None => true,
             }
+    }
+
+    /// Whether the second that starts at `at_seconds` lies in it; the warm-up never does.
+    pub const fn contains(&self, at_seconds: i64) -> bool {
+        at_seconds >= self.from_seconds && self.sees_plans_of(at_seconds)
     }
 }

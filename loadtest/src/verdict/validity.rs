@@ -54,7 +54,7 @@ pub fn struck_at(results: &Results, sample: &Sample, quantile: f64) -> Option<St
 
 /// All shown percentiles that must be struck out, and the maximum.
 pub fn struck(results: &Results) -> Vec<Struck> {
-    let sample = Sample::new(&results.response, &results.censored());
+    let sample = results.sample();
     SHOWN
         .into_iter()
         .filter(|quantile| is_shown(*quantile, sample.count()))
@@ -68,6 +68,7 @@ pub fn findings(results: &Results, struck: &[Struck]) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(broken(results));
     findings.extend(local_errors(results));
+    findings.extend(too_few_files(results));
     findings.extend(
         struck
             .iter()
@@ -123,6 +124,20 @@ fn local_errors(results: &Results) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// Requests waited for each other, because this machine's files allowed no more connections. Opening one too many would have
+/// been an error; not even trying changes nothing about whose fault it is.
+fn too_few_files(results: &Results) -> Option<Finding> {
+    let known = results.connections.as_ref()?;
+    (known.is_limited_by_files && known.held_back > 0).then(|| Finding {
+        what: "this machine's limit of open files allowed too few connections, so that requests waited for each other"
+            .to_owned(),
+        number: format!("{} requests", quantity::count(known.held_back)),
+        limit: format!("0, with {} connections", quantity::count(known.allowed)),
+        remedy: "raise the limit of open files (ulimit -n); or name the number of connections (-c) if they are to wait"
+            .to_owned(),
+    })
 }
 
 /// What a local error means and what helps.

@@ -101,13 +101,12 @@ impl Template {
 
     /// Path and query for this tenant.
     pub fn target(&self, tenant: &[u8]) -> String {
-        let filling = Filling {
-            tenant,
-            ..Filling::default()
-        };
-        let mut path = Vec::new();
-        fill(&self.path, &filling, &mut path);
-        String::from_utf8_lossy(&path).into_owned()
+        text_for(&self.path, tenant)
+    }
+
+    /// Host and port for this tenant, as `Host` says them.
+    pub fn authority(&self, tenant: &[u8]) -> String {
+        text_for(&self.authority, tenant)
     }
 
     /// Whether the answer has no body, whatever its head says.
@@ -237,6 +236,14 @@ fn pieces(text: &str) -> Vec<Piece> {
         pieces.push(piece.clone());
         rest = after.get(length..).unwrap_or_default();
     }
+}
+
+fn text_for(pieces: &[Piece], tenant: &[u8]) -> String {
+    let filling = Filling {
+        tenant,
+        ..Filling::default()
+    };
+    String::from_utf8_lossy(&filled(pieces, &filling)).into_owned()
 }
 
 fn filled(pieces: &[Piece], filling: &Filling<'_>) -> Vec<u8> {

@@ -156,7 +156,7 @@ fn a_dead_side_is_told_and_compared_with_nothing() {
 }
 
 /// A launch of a single place that the simulator can play: no time, no machine, no chance.
-fn write_launch(directory: &Path) {
+pub(super) fn write_launch(directory: &Path) {
     let write = |name, text| std::fs::write(directory.join(name), text).unwrap();
     write(
         "register.csv",

@@ -5,6 +5,7 @@
 mod bad_input;
 mod capacity;
 mod compare;
+mod judged;
 mod report;
 mod view;
 

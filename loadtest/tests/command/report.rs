@@ -1,37 +1,12 @@
 //! `launchday report`: a saved result is judged by its figures, whatever the file says about itself.
 
-use super::{json, launchday};
+use std::path::Path;
 
-/// A result that failed: half a second for each answer, and a threshold that asks for less.
-fn failed(directory: &std::path::Path) {
-    let write = |name, text| std::fs::write(directory.join(name), text).unwrap();
-    write(
-        "register.csv",
-        "ars,name,bevoelkerung\n010010000000,Flensburg,96326\n",
-    );
-    write(
-        "schleuse.yaml",
-        "version: 1
-listeners: [ { address: 127.0.0.1:1 } ]
-tenants: { register: register.csv }
-services:
-  wohngeld:
-    hosts: [ wohngeld.example ]
-    responsible: gemeinde
-    tenant_from: [ path ]
-    pool: wohngeld
-pools: { wohngeld: { endpoints: [ 127.0.0.1:2 ], concurrency: 1000 } }
-",
-    );
-    write(
-        "launch.yaml",
-        "target: http://wohngeld.example
-tenants: { register: register.csv }
-arrivals: { rate: 100/s, duration: 20s }
-journeys: [ { name: one, steps: [ { get: \"/{tenant.ars}/\" } ] } ]
-thresholds: [ \"failed < 1%\", \"p99 < 100ms\", \"p50 < 100ms after 5s\" ]
-",
-    );
+use super::{compare::write_launch, json, launchday};
+
+/// A result that failed: half a second for each answer, and thresholds that ask for less.
+fn failed(directory: &Path) {
+    write_launch(directory);
     let said = launchday(
         directory,
         &[
@@ -39,6 +14,8 @@ thresholds: [ \"failed < 1%\", \"p99 < 100ms\", \"p50 < 100ms after 5s\" ]
             "launch.yaml",
             "--config=schleuse.yaml",
             "--service-time=500ms",
+            "--threshold=p99 < 100ms",
+            "--threshold=p50 < 100ms after 5s",
             "--json=result.json",
         ],
     );

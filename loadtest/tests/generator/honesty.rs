@@ -5,8 +5,7 @@ use std::{net::TcpListener, time::Duration};
 use launchday::{
     distribution::Distribution,
     results::{Reason, Results},
-    statistics::percentile::Sample,
-    verdict,
+    verdict::{self, Criterion, Limit, Metric},
 };
 
 use super::{
@@ -90,6 +89,16 @@ fn a_target_that_stops_answering_leaves_a_third_unanswered_and_the_verdict_fails
     let unanswered = results.counts.unanswered;
     assert!((280..=320).contains(&unanswered), "{:?}", results.counts);
     assert_eq!(results.counts.answered + unanswered, 900);
+    let by_plan: Vec<u64> = results
+        .seconds
+        .iter()
+        .map(|second| second.unanswered_after.count)
+        .collect();
+    assert_eq!(by_plan.iter().sum::<u64>(), unanswered);
+    assert_eq!(
+        by_plan[0], 0,
+        "all of them were planned in the last second or just before it"
+    );
     // The one planned last waited for the drain, the one planned first for the rest of the run besides.
     assert!(results.unanswered_after.min_ns >= 990 * MS);
     assert!(results.unanswered_after.max_ns >= 1_900 * MS);
@@ -105,11 +114,39 @@ fn a_target_that_freezes_in_the_last_seconds_shows_as_a_lower_bound_and_the_verd
     let results = judged(play(&workload, &settings(1, 20)));
     // 150, fewer where the target was late to see its first request.
     assert!(results.counts.unanswered >= 30, "{:?}", results.counts);
-    let sample = Sample::new(&results.response, &results.censored());
+    let sample = results.sample();
     // A fifth never came, and all that is known of them is that they waited longer than the drain.
     assert!(!sample.at(0.5).unwrap().is_bound);
     let p99 = sample.at(0.99).unwrap();
     assert!(p99.is_bound && p99.value_ns >= 990 * MS, "{p99:?}");
+    assert!(!results.verdict.unwrap().ok);
+}
+
+/// From the hundredth request on it closes every connection without an answer, as a process does that dies again and again.
+#[test]
+fn a_target_that_breaks_off_fails_a_percentile_that_its_answers_would_have_held() {
+    let target = Target::start(|request| {
+        if request.number < 100 {
+            fine(request)
+        } else {
+            Deed::Close
+        }
+    });
+    let mut results = play(&workload(target.address, 300.0, 1.0), &settings(1, 20));
+    let p99 = Criterion {
+        text: "p99 < 1m".to_owned(),
+        metric: Metric::Response(0.99),
+        class: None,
+        window: None,
+        limit: Limit::Below(60.0),
+    };
+    verdict::judge(&mut results, &[p99]);
+    assert_eq!((results.counts.answered, results.counts.failed), (100, 200));
+    assert!(
+        results.response.max_ns < 60_000 * MS,
+        "the answered alone hold it"
+    );
+    assert!(!results.thresholds[0].held, "{:?}", results.thresholds);
     assert!(!results.verdict.unwrap().ok);
 }
 

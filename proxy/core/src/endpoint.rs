@@ -40,6 +40,10 @@ pub enum Mode {
 
 /// What operators and metrics see of an endpoint.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "observations that are true independently of each other"
+)]
 pub struct EndpointView {
     /// Name within the pool.
     pub id: EndpointId,
@@ -59,13 +63,15 @@ pub struct EndpointView {
     pub healthy: bool,
     /// Of a pool that is scaled, and has not answered a probe yet: it takes nothing.
     pub starting: bool,
+    /// It was asked while it was starting, and has not answered: probably nobody is there, or not yet.
+    pub unanswered: bool,
     /// Left out by passive ejection until then; none: it is not.
     pub ejected_until: Option<Timestamp>,
     /// It took no connection, and nothing is offered to it until then; none: it does.
     pub paused_until: Option<Timestamp>,
     /// The operator's wish.
     pub mode: Mode,
-    /// When it came, or when mode, health or ejection last changed.
+    /// When it came, or when `mode`, `healthy`, `starting` or its ejection last changed.
     pub since: Timestamp,
     /// Requests sent to it.
     pub arrivals: u64,
@@ -87,6 +93,8 @@ pub(crate) struct Endpoint {
     pub(crate) health: Health,
     /// See [`EndpointView::starting`].
     pub(crate) starting: bool,
+    /// See [`EndpointView::unanswered`].
+    pub(crate) unanswered: bool,
     pub(crate) ejection: Ejection,
     pub(crate) pause: ConnectPause,
     pub(crate) in_flight: u32,
@@ -110,6 +118,7 @@ impl Endpoint {
             mode: Mode::Ready,
             health: Health::default(),
             starting: false,
+            unanswered: false,
             ejection: Ejection::default(),
             pause: ConnectPause::default(),
             in_flight: 0,
@@ -245,6 +254,7 @@ impl Endpoint {
             latency: self.latency.duration(now),
             healthy: self.health.healthy(),
             starting: self.starting,
+            unanswered: self.starting && self.unanswered,
             ejected_until: self.ejection.until(now),
             paused_until: self.pause.until(now),
             mode: self.mode,

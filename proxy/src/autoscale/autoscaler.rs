@@ -162,8 +162,11 @@ impl Autoscaler {
         let now = clock::now();
         let sample = pool.sample(now);
         if !self.pools.contains_key(pool.name()) {
-            // Who does not know how many there are must not say how many there should be.
-            sample.endpoints.as_ref()?;
+            // Who does not know how many there are must not say how many there should be. An address that stands in a
+            // list is none yet: of a pool that sleeps it would be one, and wake it.
+            if !sample.is_settled() {
+                return None;
+            }
             let learnt = self.learnt.of(pool.name());
             if learnt.knows_seat_time() {
                 pool.expect_seat_time(learnt.seat_seconds(policy.seat_time));

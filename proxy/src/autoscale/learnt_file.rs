@@ -103,11 +103,13 @@ impl LearntFile {
         self.warn("learnt_unusable", &outcome);
     }
 
-    /// Replaces the file; an event when that fails. Blocks.
-    pub(super) fn write(&self, pools: &Pools) {
-        if let Err(error) = self.replace(pools) {
+    /// Replaces the file; false, and an event, when that fails. Blocks.
+    pub(super) fn write(&self, pools: &Pools) -> bool {
+        let replaced = self.replace(pools);
+        if let Err(error) = &replaced {
             self.warn("learnt_not_written", &error.to_string());
         }
+        replaced.is_ok()
     }
 
     fn replace(&self, pools: &Pools) -> io::Result<()> {
@@ -196,8 +198,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = LearntFile::in_directory(&directory.path().join("made/when/missing"));
         assert!(file.read().is_empty());
-        file.write(&Pools::new());
-        file.write(&pools());
+        assert!(file.write(&Pools::new()));
+        assert!(file.write(&pools()));
         assert_eq!(file.read(), pools());
         assert_eq!(entries(file.path.parent().unwrap()), ["learnt.json"]);
     }
@@ -209,7 +211,7 @@ mod tests {
         let foreign = r#"{"format":"schleuse-learnt","version":2,"pools":{"a":"who knows"}}"#;
         fs::write(&file.path, foreign).unwrap();
         assert!(file.read().is_empty());
-        file.write(&pools());
+        assert!(file.write(&pools()));
         assert_eq!(file.read(), pools());
         let aside = fs::read_to_string(directory.path().join("learnt.json.unusable"));
         assert_eq!(aside.unwrap(), foreign);
@@ -219,7 +221,7 @@ mod tests {
     fn half_of_a_file_that_was_being_written_does_not_hide_the_one_before() {
         let directory = tempfile::tempdir().unwrap();
         let file = LearntFile::in_directory(directory.path());
-        file.write(&pools());
+        assert!(file.write(&pools()));
         fs::write(file.beside("new"), b"{\"format\":\"schl").unwrap();
         assert_eq!(file.read(), pools());
     }
@@ -229,14 +231,14 @@ mod tests {
         fn a_damaged_file_starts_anew_or_reads_as_it_was(at in 0_usize..200, byte in any::<u8>(), cut in any::<bool>()) {
             let directory = tempfile::tempdir().unwrap();
             let file = LearntFile::in_directory(directory.path());
-            file.write(&pools());
+            assert!(file.write(&pools()));
             let mut text = fs::read(&file.path).unwrap();
             let at = at % text.len();
             if cut { text.truncate(at) } else { text[at] = byte }
             fs::write(&file.path, text).unwrap();
             let read = file.read();
             prop_assert!(read.len() <= 2);
-            file.write(&pools());
+            assert!(file.write(&pools()));
             prop_assert_eq!(file.read(), pools());
         }
     }

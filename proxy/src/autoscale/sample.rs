@@ -19,6 +19,8 @@ pub struct Sample {
     pub gauges: Gauges,
     /// Starts of replicas that failed, since then.
     pub starts_failed: u64,
+    /// Orders that whoever starts replicas did not take, since then.
+    pub orders_failed: u64,
     /// The endpoints; none while nobody has said yet which there are.
     pub endpoints: Option<Vec<Endpoint>>,
 }
@@ -29,6 +31,12 @@ impl Sample {
         let endpoints = self.endpoints.iter().flatten();
         u32::try_from(endpoints.filter(|each| each.serves).count()).unwrap_or(u32::MAX)
     }
+
+    /// Whether it is known which endpoints there are, and of each if it serves.
+    pub fn is_settled(&self) -> bool {
+        let endpoints = self.endpoints.as_ref();
+        endpoints.is_some_and(|endpoints| endpoints.iter().all(|each| !each.pending))
+    }
 }
 
 /// One endpoint of the list.
@@ -38,6 +46,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// It takes requests.
     pub serves: bool,
+    /// It was not asked yet, or not for long enough to say whether it serves.
+    pub pending: bool,
     /// Its seats now, slow start included.
     pub seats: u32,
 }
@@ -49,6 +59,7 @@ impl Endpoint {
         view.listed.then_some(Self {
             address: view.address,
             serves: view.mode == Mode::Ready && view.healthy && !view.starting && !ejected,
+            pending: view.mode == Mode::Ready && view.starting && !view.unanswered,
             seats: view.seats,
         })
     }

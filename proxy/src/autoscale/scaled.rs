@@ -62,13 +62,12 @@ impl Decided {
 }
 
 impl ScaledPool {
-    /// With what an earlier process learnt, and the endpoints that are there now.
+    /// With what an earlier process learnt, and the endpoints that serve now: what stands in a list and does not answer may
+    /// be where replicas of a pool that sleeps come to be. To be called once the sample is settled.
     pub(super) fn new(learnt: Learnt, sample: &Sample, now: Timestamp) -> Self {
-        let listed = sample.endpoints.as_ref().map_or(0, Vec::len);
-        let replicas = u32::try_from(listed).unwrap_or(u32::MAX);
         Self {
             has_served: learnt != Learnt::default(),
-            recommender: Recommender::new(learnt, replicas, now),
+            recommender: Recommender::new(learnt, sample.ready(), now),
             instances: Instances::default(),
             starts: Starts::new(sample),
             unanswered_since: None,
@@ -254,6 +253,7 @@ mod tests {
             let endpoint = |port| Endpoint {
                 address: SocketAddr::from(([127, 0, 0, 1], port)),
                 serves: true,
+                pending: false,
                 seats: 1,
             };
             self.sample.endpoints = Some((1..=replicas).map(endpoint).collect());
@@ -345,6 +345,20 @@ mod tests {
         let mut scene = Scene::new(10);
         let first = scene.slice(1);
         assert_eq!(first.decision.replicas, 10, "{:?}", first.decision.reasons);
+    }
+
+    #[test]
+    fn a_restart_beside_addresses_at_which_nobody_answers_leaves_the_pool_asleep() {
+        let mut scene = Scene::new(3);
+        for endpoint in scene.sample.endpoints.iter_mut().flatten() {
+            endpoint.serves = false;
+        }
+        scene.pool = ScaledPool::new(Learnt::default(), &scene.sample, scene.now);
+        let first = scene.slice(0);
+        assert_eq!(first.decision.replicas, 0, "{:?}", first.decision.reasons);
+        assert!(!first.signal.active);
+        scene.sample.counters.arrivals += 1;
+        assert_eq!(scene.slice(0).decision.replicas, 1, "it wakes as any other");
     }
 
     #[test]

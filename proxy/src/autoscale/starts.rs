@@ -3,6 +3,10 @@
 //!
 //! Whoever starts replicas does not say which endpoint came of which order, so the oldest order is taken for the first
 //! endpoint that serves. An endpoint that served before and comes back (from an ejection, from maintenance) is no start.
+//!
+//! Where starts or orders fail, the time from order to service is that of a defect and of the pauses after it, not of a
+//! start: learnt as one, it would make a pool that was mended long ago refuse who finds it asleep. Such times are no
+//! measure. A start that takes long without anybody saying that it failed is one: it may have to load an image.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -14,16 +18,33 @@ use super::sample::{Endpoint, Sample};
 /// A replica that serves for so long after the last failed start shows that starts succeed. One that crashes each time
 /// as soon as it serves does not.
 const SOUND_AFTER: Duration = Duration::from_secs(5);
+/// After something failed, replicas that are ordered before one has served for so long may have to wait for each other:
+/// for half a minute local processes are tried one at a time.
+const CALM_AFTER: Duration = Duration::from_secs(30);
+
+/// A replica that does not serve yet.
+#[derive(Debug, Clone, Copy)]
+struct Ordered {
+    at: Timestamp,
+    /// Nothing has failed since, and nothing that failed before holds it up.
+    is_measure: bool,
+}
 
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
     /// Endpoints of the list that have served.
     known: FxHashSet<SocketAddr>,
-    /// When each replica that does not serve yet was ordered, the oldest first.
-    ordered: VecDeque<Timestamp>,
+    /// Each replica that does not serve yet, the oldest first.
+    ordered: VecDeque<Ordered>,
     /// Failed starts as the pool counts them, of which nothing is new.
     counted: u64,
+    /// The same of failed orders.
+    orders_counted: u64,
+    /// A start or an order has failed, and no replica has served for [`CALM_AFTER`] since.
+    disturbed: bool,
+    /// Since when the first endpoint serves that came after the last failure.
+    calm_since: Option<Timestamp>,
     /// Failed starts in a row.
     failing: u32,
     /// Since when the newest endpoint serves; none after a failed start.
@@ -37,37 +58,55 @@ impl Starts {
         Self {
             known,
             counted: sample.starts_failed,
+            orders_counted: sample.orders_failed,
             ..Self::default()
         }
     }
 
-    /// Compares with what was there before; the cold starts that ended meanwhile.
+    /// Compares with what was there before; the cold starts that ended meanwhile and are a measure.
     pub(super) fn look(&mut self, sample: &Sample, now: Timestamp) -> Vec<Duration> {
         let listed = sample.endpoints.as_deref().unwrap_or_default();
         self.known
             .retain(|address| listed.iter().any(|endpoint| endpoint.address == *address));
-        let failed = sample.starts_failed.saturating_sub(self.counted);
-        self.counted = sample.starts_failed;
-        if failed > 0 {
-            let failed = u32::try_from(failed).unwrap_or(u32::MAX);
-            self.failing = self.failing.saturating_add(failed);
-            self.sound_since = None;
-        }
+        self.note_failures(sample);
         let mut cold_starts = Vec::new();
         for endpoint in serving(sample) {
             if !self.known.insert(endpoint.address) {
                 continue;
             }
             self.sound_since = Some(now);
-            cold_starts.extend(self.ordered.pop_front().map(|ordered| now - ordered));
+            self.calm_since.get_or_insert(now);
+            let ordered = self.ordered.pop_front();
+            let measure = ordered.filter(|ordered| ordered.is_measure);
+            cold_starts.extend(measure.map(|ordered| now - ordered.at));
         }
-        if self
-            .sound_since
-            .is_some_and(|since| now - since >= SOUND_AFTER)
-        {
+        let lasts = |since: Option<Timestamp>, time| since.is_some_and(|since| now - since >= time);
+        if lasts(self.sound_since, SOUND_AFTER) {
             self.failing = 0;
         }
+        if lasts(self.calm_since, CALM_AFTER) {
+            self.disturbed = false;
+        }
         cold_starts
+    }
+
+    fn note_failures(&mut self, sample: &Sample) {
+        let starts = sample.starts_failed.saturating_sub(self.counted);
+        let orders = sample.orders_failed.saturating_sub(self.orders_counted);
+        self.counted = sample.starts_failed;
+        self.orders_counted = sample.orders_failed;
+        if starts > 0 {
+            let starts = u32::try_from(starts).unwrap_or(u32::MAX);
+            self.failing = self.failing.saturating_add(starts);
+            self.sound_since = None;
+        }
+        if starts + orders > 0 {
+            self.disturbed = true;
+            self.calm_since = None;
+            for ordered in &mut self.ordered {
+                ordered.is_measure = false;
+            }
+        }
     }
 
     /// So many replicas are wanted from `now` on.
@@ -77,13 +116,19 @@ impl Starts {
         // Who goes first when fewer are wanted is the newest, whose start has cost the least so far.
         self.ordered.truncate(missing);
         while self.ordered.len() < missing {
-            self.ordered.push_back(now);
+            self.ordered.push_back(Ordered {
+                at: now,
+                is_measure: !self.disturbed,
+            });
         }
     }
 
     /// How long ago each replica that does not serve yet was ordered.
     pub(super) fn ages(&self, now: Timestamp) -> Vec<Duration> {
-        self.ordered.iter().map(|&ordered| now - ordered).collect()
+        self.ordered
+            .iter()
+            .map(|ordered| now - ordered.at)
+            .collect()
     }
 
     /// Failed starts since the last one that turned out well.
@@ -110,6 +155,7 @@ mod tests {
         let endpoint = |port: &i32| Endpoint {
             address: SocketAddr::from(([127, 0, 0, 1], u16::try_from(port.abs()).unwrap())),
             serves: *port > 0,
+            pending: false,
             seats: 1,
         };
         Sample {
@@ -160,6 +206,45 @@ mod tests {
         starts.order(3, at(2));
         starts.order(1, at(3));
         assert_eq!(starts.ages(at(3)), [Duration::from_secs(2)]);
+    }
+
+    #[test]
+    fn a_start_during_which_one_failed_is_no_measure_of_a_cold_start() {
+        let mut starts = Starts::new(&sample(&[], 0));
+        starts.order(1, at(0));
+        starts.look(&sample(&[], 1), at(1));
+        starts.look(&sample(&[], 5), at(60)); // it was mended after that
+        let learnt = starts.look(&sample(&[7], 5), at(90));
+        assert!(learnt.is_empty(), "{learnt:?}");
+        assert!(starts.ages(at(90)).is_empty());
+    }
+
+    #[test]
+    fn an_order_that_was_not_taken_at_once_is_no_measure_of_a_cold_start() {
+        let mut starts = Starts::new(&sample(&[7], 0));
+        starts.order(2, at(0));
+        let refused = |ports: &[i32]| Sample {
+            orders_failed: 1,
+            ..sample(ports, 0)
+        };
+        starts.look(&refused(&[7]), at(1));
+        assert_eq!(starts.failing(), 0, "nobody has tried to start one");
+        let learnt = starts.look(&refused(&[7, 8]), at(120));
+        assert!(learnt.is_empty(), "{learnt:?}");
+    }
+
+    #[test]
+    fn cold_starts_are_learnt_again_when_one_has_served_for_half_a_minute() {
+        let mut starts = Starts::new(&sample(&[], 0));
+        starts.look(&sample(&[], 3), at(1));
+        starts.order(1, at(2));
+        starts.look(&sample(&[7], 3), at(10));
+        starts.order(2, at(20)); // has to wait until the loop is known to be over
+        let early = starts.look(&sample(&[7, 8], 3), at(45));
+        assert!(early.is_empty(), "{early:?}");
+        starts.order(3, at(50));
+        let learnt = starts.look(&sample(&[7, 8, 9], 3), at(52));
+        assert_eq!(learnt, [Duration::from_secs(2)]);
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl Limits {
         })
     }
 
+    /// Room for a request that had its seat and waits again: admitted work is finished, whatever else is short.
+    pub fn hold_admitted(&self, bytes: u64) -> HeldBytes<'_> {
+        self.overload.hold_admitted(bytes)
+    }
+
     /// Room for a request that is being read: nothing yet.
     pub fn room(&self, budget: &Budget) -> Room<'_> {
         Room::new(self, budget.held_bytes_max)

@@ -100,6 +100,16 @@ impl Overload {
         Ok(held)
     }
 
+    /// An entry for a request that was admitted before; the next ones find that much less room.
+    pub(super) fn hold_admitted(&self, bytes: u64) -> HeldBytes<'_> {
+        let total = self.held_bytes.fetch_add(bytes, Relaxed) + bytes;
+        HIGHEST.set(HIGHEST.get().max(total));
+        HeldBytes {
+            overload: self,
+            bytes,
+        }
+    }
+
     /// An entry that can grow.
     pub(super) fn hold_nothing(&self) -> HeldBytes<'_> {
         HeldBytes {

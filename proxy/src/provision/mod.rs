@@ -3,6 +3,7 @@
 //! Whoever decides how many there should be gives orders; a provisioner carries out the newest one, in its own time, and
 //! says what happens. Orders are numbered, so that an answer to an old one is known as such.
 
+mod crashes;
 pub mod guard;
 pub mod output;
 pub mod port;

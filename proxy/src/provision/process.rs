@@ -2,9 +2,11 @@
 //!
 //! One task per pool keeps the number of replicas at what the newest order says. What crashes is started again after a
 //! pause that grows with each crash; until one of them listens again, and in a loop of crashes until that has lasted, one
-//! is tried at a time, so that a broken program never costs more than one start per pause. A changed command replaces
-//! replicas one by one: an old one goes when a new one is ready, which the pool's probe says ([`Processes::readiness`]). A
-//! program that listens and cannot serve replaces nothing.
+//! is tried at a time, so that a broken program never costs more than one start per pause.
+//!
+//! What a replica does beyond listening, the pool's probe says ([`Processes::probed`]). A changed command replaces replicas
+//! a quarter at a time: an old one goes when a new one is ready, and a program that listens and cannot serve replaces
+//! nothing. A replica that listens and does not answer hangs, and is killed as one that crashed: nobody else would notice.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -18,30 +20,44 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Event, Order, Provisioner,
+    crashes::{Crashes, LOOP_CRASHES},
     output::Allowance,
-    replica::{Ended, Replica},
+    replica::{End, Ended, Replica},
 };
 use crate::{
-    backoff::Backoff,
     clock,
     log::{self, Level},
     tasks::spawn,
 };
 
-const AFTER_CRASH: Backoff = Backoff {
-    base: Duration::from_millis(250),
-    max: Duration::from_secs(30),
-};
-/// Crashes in a row that are a loop.
-const LOOP_CRASHES: u32 = 3;
-/// Without a crash for this long, the next one is the first again.
-const STABLE_AFTER: Duration = Duration::from_secs(30);
+/// While a changed command is taken up there are so many parts of the ordered replicas more, at least one: a machine that
+/// holds all of them need not hold them twice. Kubernetes takes up a change with a quarter more (`maxSurge`), too.
+const SURPLUS_PARTS: usize = 4;
 
 /// The replicas of one pool. Dropping it stops them, as [`Provisioner::stop`] does.
 #[derive(Debug)]
 pub struct Processes {
     wanted: watch::Sender<Wanted>,
-    ready: mpsc::Sender<u32>,
+    probed: mpsc::Sender<Probed>,
+}
+
+/// What the pool's probe says of a replica that listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probed {
+    /// It can serve.
+    Ready {
+        /// Its number.
+        replica: u32,
+    },
+    /// It does not answer, and no request is under way there that it might be busy with.
+    Silent {
+        /// Its number.
+        replica: u32,
+        /// For how long.
+        lasting: Duration,
+        /// An attempt to wake the pool was given up because of that.
+        failed_a_wake: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -73,7 +89,7 @@ impl Processes {
             stopping: false,
         });
         let (listening, listens) = mpsc::channel(64);
-        let (ready, serving) = mpsc::channel(64);
+        let (probed, answers) = mpsc::channel(64);
         let (ended, ends) = mpsc::channel(64);
         let keeper = Keeper {
             wanted: wanted.subscribe(),
@@ -90,14 +106,14 @@ impl Processes {
         spawn(
             place
                 .tracker
-                .track_future(keeper.run(listens, serving, ends)),
+                .track_future(keeper.run(listens, answers, ends)),
         );
-        Self { wanted, ready }
+        Self { wanted, probed }
     }
 
-    /// Takes the number of each replica that was probed and can serve.
-    pub fn readiness(&self) -> mpsc::Sender<u32> {
-        self.ready.clone()
+    /// Takes what the pool's probe says of its replicas.
+    pub fn probed(&self) -> mpsc::Sender<Probed> {
+        self.probed.clone()
     }
 
     /// From now on replicas are started with this; those that run another one are replaced.
@@ -127,8 +143,19 @@ struct Known {
     started: Timestamp,
     listens: bool,
     ready: bool,
+    /// It is being killed because it does not answer; until it is gone it is not missing.
+    hung: bool,
     /// None: it was told to end.
-    end: Option<oneshot::Sender<()>>,
+    end: Option<oneshot::Sender<End>>,
+}
+
+impl Known {
+    /// Whether one that has not answered for so long will not do so any more. A first answer may take as long as the
+    /// start before it. Who has served has no start to do, and that an attempt to wake the pool is over, which takes at
+    /// least ten seconds, is enough.
+    fn hangs(&self, lasting: Duration, failed_a_wake: bool) -> bool {
+        lasting >= self.template.start_max || (self.ready && failed_a_wake)
+    }
 }
 
 /// The task of a pool.
@@ -151,7 +178,7 @@ impl Keeper {
     async fn run(
         mut self,
         mut listens: mpsc::Receiver<u32>,
-        mut serving: mpsc::Receiver<u32>,
+        mut answers: mpsc::Receiver<Probed>,
         mut ends: mpsc::Receiver<Ended>,
     ) {
         let mut template = self.wanted.borrow().template.clone();
@@ -171,7 +198,7 @@ impl Keeper {
             tokio::select! {
                 changed = self.wanted.changed(), if !self.abandoned => self.abandoned = changed.is_err(),
                 Some(number) = listens.recv() => self.note_listening(number),
-                Some(number) = serving.recv() => self.note_ready(number),
+                Some(probed) = answers.recv() => self.note_probed(probed),
                 Some(ended) = ends.recv() => self.note_end(ended, &wanted).await,
                 () = sleep_until(clock::instant(retry.unwrap_or_default())), if retry.is_some() => {
                     self.crashes.retry_at = None;
@@ -196,7 +223,9 @@ impl Keeper {
         let new_ones = self.count(|known| is_fresh(known) && known.ready);
         self.end_beyond(desired.saturating_sub(new_ones), |known| !is_fresh(known));
         self.end_beyond(desired, is_fresh);
-        let missing = desired.saturating_sub(self.count(is_fresh));
+        let known = self.replicas.values();
+        let stale = known.filter(|known| !is_fresh(known)).count();
+        let missing = missing(desired, self.count(is_fresh), stale);
         let starting = self.count(|known| is_fresh(known) && !known.listens);
         let attempt = order.map_or(0, |order| order.attempt);
         let allowed = self.crashes.starts_allowed(missing, starting, clock::now());
@@ -207,7 +236,8 @@ impl Keeper {
 
     /// Those that were not told to end.
     fn count(&self, which: impl Fn(&Known) -> bool) -> usize {
-        let staying = self.replicas.values().filter(|known| known.end.is_some());
+        let known = self.replicas.values();
+        let staying = known.filter(|known| known.end.is_some() || known.hung);
         staying.filter(|known| which(known)).count()
     }
 
@@ -225,7 +255,7 @@ impl Keeper {
         for (_, number) in order.into_iter().skip(keep) {
             let replica = self.replicas.get_mut(&number);
             if let Some(end) = replica.and_then(|known| known.end.take()) {
-                let _ = end.send(()); // fails when it has just ended
+                let _ = end.send(End::Drained); // fails when it has just ended
             }
         }
     }
@@ -247,6 +277,7 @@ impl Keeper {
             started: clock::now(),
             listens: false,
             ready: false,
+            hung: false,
             end: Some(end),
         };
         self.replicas.insert(number, known);
@@ -277,9 +308,25 @@ impl Keeper {
         }
     }
 
-    fn note_ready(&mut self, number: u32) {
-        if let Some(known) = self.replicas.get_mut(&number) {
-            known.ready = true;
+    fn note_probed(&mut self, probed: Probed) {
+        let (Probed::Ready { replica } | Probed::Silent { replica, .. }) = probed;
+        let Some(known) = self.replicas.get_mut(&replica) else {
+            return;
+        };
+        match probed {
+            Probed::Ready { .. } => known.ready = true,
+            Probed::Silent {
+                lasting,
+                failed_a_wake,
+                ..
+            } => {
+                if known.hangs(lasting, failed_a_wake)
+                    && let Some(end) = known.end.take()
+                {
+                    known.hung = true;
+                    let _ = end.send(End::Hung(lasting)); // fails when it has just ended
+                }
+            }
         }
     }
 
@@ -290,38 +337,22 @@ impl Keeper {
             status,
             asked,
         } = ended;
-        self.replicas.remove(&number);
+        let known = self.replicas.remove(&number);
         let replica = number.to_string();
+        let pool = self.place.pool.clone();
         let fields = [
-            ("pool", &*self.place.pool),
+            ("pool", &*pool),
             ("replica", &*replica),
             ("status", &*status),
         ];
         if asked {
             log::event(Level::Info, "replica_stopped", &fields);
         } else {
-            let now = clock::now();
-            self.crashes.note_crash(now);
-            let pause = self.crashes.retry_at.map_or(Duration::ZERO, |at| at - now);
-            let (pause, count) = (
-                pause.as_millis().to_string(),
-                self.crashes.count.to_string(),
-            );
-            let [pool, replica, status] = fields;
-            let fields = [
-                pool,
-                replica,
-                status,
-                ("crashes", &*count),
-                ("restart_in_ms", &*pause),
-            ];
-            log::event(Level::Warn, "replica_crashed", &fields);
-            if self.crashes.count == LOOP_CRASHES {
-                log::event(Level::Error, "crash_loop", &fields);
-            }
-            if address.is_none() || self.crashes.count >= LOOP_CRASHES {
+            self.note_crash(fields);
+            let never_served = known.is_some_and(|known| known.hung && !known.ready);
+            if address.is_none() || never_served || self.crashes.count >= LOOP_CRASHES {
                 let attempt = wanted.order.as_ref().map_or(0, |order| order.attempt);
-                let why = status.1.to_owned();
+                let why = status.clone();
                 self.tell(Event::Failed { attempt, why }).await;
             }
         }
@@ -333,135 +364,67 @@ impl Keeper {
         .await;
     }
 
+    fn note_crash(&mut self, [pool, replica, status]: [(&str, &str); 3]) {
+        let now = clock::now();
+        self.crashes.note_crash(now);
+        let pause = self.crashes.retry_at.map_or(Duration::ZERO, |at| at - now);
+        let (pause, count) = (
+            pause.as_millis().to_string(),
+            self.crashes.count.to_string(),
+        );
+        let fields = [
+            pool,
+            replica,
+            status,
+            ("crashes", &*count),
+            ("restart_in_ms", &*pause),
+        ];
+        log::event(Level::Warn, "replica_crashed", &fields);
+        if self.crashes.count == LOOP_CRASHES {
+            log::event(Level::Error, "crash_loop", &fields);
+        }
+    }
+
     async fn tell(&self, event: Event) {
         let _ = self.place.events.send(event).await; // nobody listens any more: nothing changes here
     }
 }
 
-/// How often the replicas of a pool crashed, and when the next one is tried.
-#[derive(Debug, Default)]
-struct Crashes {
-    /// In a row. Those that come while a restart is waited for are one: a broken neighbour takes all replicas at once.
-    count: u32,
-    retry_at: Option<Timestamp>,
-    /// The first replica since the last crash that came to listen did so then.
-    stable_since: Option<Timestamp>,
-}
-
-impl Crashes {
-    fn note_crash(&mut self, now: Timestamp) {
-        if self.is_stable(now) {
-            self.count = 0;
-        }
-        self.stable_since = None;
-        if self.retry_at.is_none() {
-            self.count = self.count.saturating_add(1);
-            self.retry_at = Some(now + AFTER_CRASH.pause(self.count));
-        }
+/// How many to start beside `fresh` ones. The `stale`, which run another command, count until they are gone; but however
+/// long they take to end, the first fresh ones do not wait for it.
+fn missing(desired: usize, fresh: usize, stale: usize) -> usize {
+    let missing = desired.saturating_sub(fresh);
+    if stale == 0 {
+        return missing;
     }
-
-    fn note_listening(&mut self, now: Timestamp) {
-        self.stable_since.get_or_insert(now);
-    }
-
-    fn is_stable(&self, now: Timestamp) -> bool {
-        self.stable_since
-            .is_some_and(|since| now - since >= STABLE_AFTER)
-    }
-
-    /// How many of the missing replicas may be started now, while so many are starting.
-    fn starts_allowed(&self, missing: usize, starting: usize, now: Timestamp) -> usize {
-        if self.retry_at.is_some() {
-            return 0;
-        }
-        let is_over = if self.count >= LOOP_CRASHES {
-            self.is_stable(now)
-        } else {
-            self.count == 0 || self.stable_since.is_some()
-        };
-        match (is_over, starting) {
-            (true, _) => missing,
-            (false, 0) => missing.min(1),
-            (false, _) => 0,
-        }
-    }
+    let surplus = desired.div_ceil(SURPLUS_PARTS);
+    let beside = (desired + surplus).saturating_sub(fresh + stale);
+    missing.min(beside.max(surplus.saturating_sub(fresh)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const START: Timestamp = Timestamp::from_micros(1_000_000_000);
-
-    /// A restart is tried, and how long it was waited for.
-    fn crash(crashes: &mut Crashes, now: Timestamp) -> Duration {
-        crashes.note_crash(now);
-        crashes.retry_at.take().unwrap() - now
+    #[test]
+    fn a_changed_command_is_started_beside_the_old_one_by_a_quarter_at_most() {
+        assert_eq!(missing(40, 0, 40), 10);
+        assert_eq!(missing(40, 10, 40), 0, "the old ones go first");
+        assert_eq!(missing(40, 10, 37), 3);
+        assert_eq!(missing(1, 0, 1), 1);
+        assert_eq!(missing(6, 0, 6), 2);
     }
 
     #[test]
-    fn each_crash_in_a_row_waits_longer() {
-        let mut crashes = Crashes::default();
-        let pauses: Vec<_> = (0..9).map(|_| crash(&mut crashes, START)).collect();
-        // Doubling is more than jitter of 20 % either way can hide.
-        assert!(
-            pauses.windows(2).take(6).all(|pair| pair[0] < pair[1]),
-            "{pauses:?}"
-        );
-        assert!(
-            pauses.iter().all(|pause| *pause <= Duration::from_secs(36)),
-            "{pauses:?}"
-        );
+    fn where_nothing_is_replaced_all_that_are_missing_are_started_at_once() {
+        assert_eq!(missing(40, 0, 0), 40);
+        assert_eq!(missing(40, 39, 0), 1);
+        assert_eq!(missing(10, 40, 0), 0);
     }
 
     #[test]
-    fn a_replica_that_listens_and_crashes_again_is_still_a_loop() {
-        let mut crashes = Crashes::default();
-        for _ in 0..3 {
-            crash(&mut crashes, START);
-            crashes.note_listening(START);
-        }
-        assert_eq!(crashes.count, LOOP_CRASHES);
-        crash(&mut crashes, START + STABLE_AFTER);
-        assert_eq!(
-            crashes.count, 1,
-            "the last one had been well for long enough"
-        );
-    }
-
-    #[test]
-    fn replicas_that_crash_together_are_one_crash() {
-        let mut crashes = Crashes::default();
-        for _ in 0..10 {
-            crashes.note_crash(START);
-        }
-        assert_eq!(crashes.count, 1);
-    }
-
-    #[test]
-    fn a_crashing_program_is_started_one_at_a_time() {
-        let mut crashes = Crashes::default();
-        assert_eq!(crashes.starts_allowed(10, 0, START), 10);
-        crashes.note_crash(START);
-        let none = crashes.starts_allowed(10, 0, START);
-        assert_eq!(none, 0, "the pause is not over");
-        crashes.retry_at = None;
-        assert_eq!(crashes.starts_allowed(10, 0, START), 1);
-        let none = crashes.starts_allowed(9, 1, START);
-        assert_eq!(none, 0, "that one has to listen first");
-    }
-
-    #[test]
-    fn one_crash_makes_no_ladder_of_a_later_step_but_a_loop_does_until_it_is_over() {
-        let mut crashes = Crashes::default();
-        crash(&mut crashes, START);
-        crashes.note_listening(START);
-        assert_eq!(crashes.starts_allowed(40, 0, START), 40);
-        for _ in 1..LOOP_CRASHES {
-            crash(&mut crashes, START);
-        }
-        crashes.note_listening(START);
-        assert_eq!(crashes.starts_allowed(40, 0, START), 1);
-        assert_eq!(crashes.starts_allowed(40, 0, START + STABLE_AFTER), 40);
+    fn a_changed_command_is_started_though_the_old_ones_that_nobody_wants_take_long_to_end() {
+        assert_eq!(missing(1, 0, 30), 1);
+        assert_eq!(missing(1, 1, 30), 0);
     }
 }

@@ -61,6 +61,15 @@ pub struct Replica {
     pub allowance: Arc<Allowance>,
 }
 
+/// How a replica is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// When it has nothing left to do.
+    Drained,
+    /// By force, as one that crashed: it has not answered its probe for so long.
+    Hung(Duration),
+}
+
 /// How a replica ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -70,13 +79,13 @@ pub struct Ended {
     pub address: Option<SocketAddr>,
     /// In words.
     pub status: String,
-    /// It was told to.
+    /// It was told to, and not because it hung.
     pub asked: bool,
 }
 
 impl Replica {
-    /// Runs it until it has ended, by itself or because `asked` resolves.
-    pub async fn run(self, guard: &Path, mut asked: oneshot::Receiver<()>) -> Ended {
+    /// Runs it until it has ended, by itself or because `asked` resolves; dropped, that says [`End::Drained`].
+    pub async fn run(self, guard: &Path, mut asked: oneshot::Receiver<End>) -> Ended {
         let ended = |address, status: String, asked| Ended {
             number: self.number,
             address,
@@ -111,7 +120,7 @@ impl Replica {
         &self,
         mut process: Process,
         address: SocketAddr,
-        asked: oneshot::Receiver<()>,
+        asked: oneshot::Receiver<End>,
     ) -> Ended {
         let _ = self.listening.send(self.number).await;
         let listening = Event::Listening {
@@ -121,7 +130,14 @@ impl Replica {
         let _ = self.events.send(listening).await;
         let (status, was_asked) = tokio::select! {
             status = process.ended() => (status, false),
-            _ = asked => (self.drain(process, address).await, true),
+            end = asked => match end {
+                Ok(End::Hung(lasting)) => {
+                    let status = process.kill().await;
+                    let lasting = lasting.as_millis();
+                    (format!("did not answer its probe for {lasting} ms, {status}"), false)
+                }
+                Ok(End::Drained) | Err(_) => (self.drain(process, address).await, true),
+            },
         };
         Ended {
             number: self.number,

@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use schleuse_core::{ActivationView, ColdStart, EndpointId, PoolPhase, Timestamp, WakeNews};
+use schleuse_core::{
+    ActivationView, ColdStart, EndpointId, PoolPhase, Timestamp, WakeFailure, WakeNews,
+};
 use smallvec::SmallVec;
 
 use super::{Pool, pool::Guarded, pool::Wakers};
@@ -24,6 +26,14 @@ pub(super) struct Stir {
 pub(super) struct Ordered {
     order: u64,
     attempt: u64,
+    /// Orders that were not taken, this one and those before.
+    failed: u64,
+}
+
+impl Ordered {
+    pub(super) fn failed(self) -> u64 {
+        self.failed
+    }
 }
 
 impl Guarded {
@@ -103,6 +113,15 @@ impl Pool {
             .activation(&guarded.config.policy, clock::now())
     }
 
+    /// Whether the last attempt to wake it was given up, and no other has begun.
+    pub fn wake_timed_out(&self) -> bool {
+        let failed = |view: ActivationView| match view.phase {
+            PoolPhase::Failed { why, .. } => why == WakeFailure::TimedOut,
+            _ => false,
+        };
+        self.activation().is_some_and(failed)
+    }
+
     /// Number of the last attempt to wake it; 0: there was none.
     pub fn attempt(&self) -> u64 {
         self.guarded.lock().state.attempt()
@@ -122,6 +141,11 @@ impl Pool {
         });
     }
 
+    /// A starting endpoint was probed for long enough to say that it does not serve now.
+    pub fn note_unanswered(&self, endpoint: EndpointId) {
+        self.guarded.lock().state.note_unanswered(endpoint);
+    }
+
     /// A replica that was started while `attempt` was the last one could not be started, or ended too soon.
     pub fn start_failed(&self, attempt: u64) {
         let now = clock::now();
@@ -135,7 +159,8 @@ impl Pool {
     pub fn note_order(&self, order: u64) {
         let mut guarded = self.guarded.lock();
         let attempt = guarded.state.attempt();
-        guarded.ordered = Ordered { order, attempt };
+        guarded.ordered.order = order;
+        guarded.ordered.attempt = attempt;
     }
 
     /// Whether an attempt to wake it was given up, and whoever starts its endpoints was told nothing since the next began.
@@ -148,7 +173,7 @@ impl Pool {
         matches!(phase, Some(PoolPhase::Waking { attempt, .. }) if attempt > guarded.ordered.attempt.max(1))
     }
 
-    /// The order of this number could not be carried out; what is said of an older one changes nothing.
+    /// The order of this number could not be carried out; of an older one it is counted only.
     pub fn order_failed(&self, order: u64) {
         let now = clock::now();
         self.event(now, |guarded| {
@@ -158,6 +183,7 @@ impl Pool {
                 ordered,
                 ..
             } = guarded;
+            ordered.failed += 1;
             if ordered.order == order {
                 state.wake_failed(&config.policy, ordered.attempt, now);
             }

@@ -1,8 +1,9 @@
 //! Which endpoints a pool has: those of its config, or what its source says.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use schleuse_config::Pool as PoolConfig;
+use schleuse_core::Mode;
 
 use super::Pool;
 use crate::{
@@ -44,6 +45,19 @@ impl Pool {
         there
             .find(|view| view.address == address && view.listed)
             .map(|view| view.starting)
+    }
+
+    /// The endpoints of the list that take nothing because they do not answer a probe, and for how long; those left out at
+    /// which a request is under way, or which the operator has taken out.
+    pub fn silent(&self) -> Vec<(SocketAddr, Duration)> {
+        let now = clock::now();
+        let guarded = self.guarded.lock();
+        let views = guarded.state.views(&guarded.config.policy, now);
+        views
+            .filter(|view| view.listed && view.starting)
+            .filter(|view| view.in_flight == 0 && view.mode == Mode::Ready)
+            .map(|view| (view.address, now - view.since))
+            .collect()
     }
 
     /// Whether nothing is under way at this address: no request, no stream.

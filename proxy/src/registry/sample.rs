@@ -18,6 +18,7 @@ impl Pool {
         let views = guarded.state.views(&guarded.config.policy, now);
         let endpoints: Vec<_> = views.filter_map(|view| Endpoint::of(&view, now)).collect();
         let activation = guarded.state.activation(&guarded.config.policy, now);
+        let orders_failed = guarded.ordered.failed();
         drop(guarded);
         let starts_failed = activation.map_or(0, |view| view.failed_starts);
         // Of processes of our own there are none until the first is ordered.
@@ -28,6 +29,7 @@ impl Pool {
             counters,
             gauges,
             starts_failed,
+            orders_failed,
             endpoints: is_known.then_some(endpoints),
         }
     }

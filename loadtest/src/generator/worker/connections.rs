@@ -78,13 +78,25 @@ impl Worker<'_> {
 
     /// Whether more shared connections are needed than are opening, and allowed.
     pub(super) fn wants_to_open(&self) -> bool {
+        self.needs_to_open() && self.connections.len() < self.connections_max
+    }
+
+    fn needs_to_open(&self) -> bool {
         // A second HTTP/2 connection only when the first is full.
         let opening_max = if self.workload.target.http2 {
             self.queued.min(1)
         } else {
             self.queued
         };
-        (self.opening as u64) < opening_max && self.connections.len() < self.connections_max
+        (self.opening as u64) < opening_max
+    }
+
+    /// Notes how many of those who wait are sent for because others were answered, and not on connections of their own, which
+    /// our limit forbids. Who waits for a target that answers nobody is not among them: it would not answer more connections.
+    pub(super) fn note_held_back(&mut self, answers: usize) {
+        if self.needs_to_open() && self.connections.len() >= self.connections_max {
+            self.totals.held_back += self.queued.min(answers as u64);
+        }
     }
 
     /// Opens shared connections for the citizens who wait for one, a few in each turn: a crowd must not keep us from
@@ -242,6 +254,7 @@ impl Worker<'_> {
         };
         connection.stage = Stage::Idle;
         let mut answer = std::mem::take(&mut connection.reader.answer);
+        self.note_held_back(1);
         let closes = ends || answer.closes;
         self.receive(citizen, &mut answer);
         if let Some(connection) = self.connections.get_mut(key as usize) {

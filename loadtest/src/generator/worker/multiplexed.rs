@@ -73,6 +73,8 @@ impl Worker<'_> {
         session.drive(&mut ended);
         let (is_over, has_room) = (session.is_over(), session.has_room());
         let is_opening = connection.stage == Stage::Opening;
+        let is_answer = |outcome: &Outcome| matches!(outcome, Outcome::Answer(_));
+        self.note_held_back(ended.iter().filter(|(_, end)| is_answer(end)).count());
         for (citizen, outcome) in ended.drain(..) {
             match outcome {
                 Outcome::Answer(mut answer) => self.receive(citizen, &mut answer),

@@ -142,7 +142,7 @@ fn classes(results: &Results) -> String {
     let rows = groups
         .iter()
         .map(|group| {
-            let sample = Sample::new(&group.response, &group.censored);
+            let sample = Sample::of(&group.counts, &group.response, &group.censored);
             let at = |quantile| {
                 sample.shown(quantile).map_or_else(
                     || "–".to_owned(),

@@ -3,7 +3,6 @@
 use crate::{
     report::{digest, quantity},
     results::{Latencies, Results},
-    statistics::percentile::Sample,
 };
 
 use super::{
@@ -50,7 +49,7 @@ pub(super) fn render(results: &Results) -> String {
             .collect(),
     };
     let note = "<p class=note>From the planned start, so that no wait is left out. “≥”: an answer never came, the true value \
-                may be larger. A percentile that rests on fewer than ten requests is not shown. Intervals hold for \
+                may be larger; who failed counts as never answered. A percentile that rests on fewer than ten requests is not shown. Intervals hold for \
                 independent requests; compare whole runs to tell two targets apart.</p>\n";
     section(
         "percentiles",
@@ -65,7 +64,7 @@ pub(super) fn render(results: &Results) -> String {
 
 /// None when nothing was answered and nothing censored.
 fn curve(results: &Results) -> Option<String> {
-    let sample = Sample::new(&results.response, &results.censored());
+    let sample = results.sample();
     let (largest, _) = sample.maximum()?;
     let all = points(sample.count(), |quantile| {
         sample.at(quantile).map(|found| found.value_ns)

@@ -291,6 +291,7 @@ mod tests {
             measured: compare::Measured::from_pairs(
                 Measure::FailedShare,
                 &[(0.1, 0.1), (0.1, 0.2), (0.2, 0.1)],
+                (false, false),
                 1,
             )
             .into_iter()

@@ -90,7 +90,7 @@ fn steps(results: &Results) -> Vec<Vec<String>> {
     sums.truncate(STEPS_MAX);
     sums.into_iter()
         .map(|(name, counts, response, censored)| {
-            let sample = Sample::new(&response, &censored);
+            let sample = Sample::of(&counts, &response, &censored);
             let share = |part| {
                 counts
                     .share(part)

@@ -2,7 +2,7 @@
 
 use crate::{
     report::{digest, quantity},
-    results::{Ending, Mode, Results},
+    results::{Connections, Ending, Mode, Results},
 };
 
 use super::markup::{Table, escape, section};
@@ -251,6 +251,7 @@ fn used(results: &Results) -> Vec<(&'static str, String)> {
         ),
     ];
     if let Some(known) = &results.connections {
+        pairs.push(("connections allowed", allowed(known)));
         pairs.push((
             "connections",
             format!(
@@ -264,4 +265,21 @@ fn used(results: &Results) -> Vec<(&'static str, String)> {
         ));
     }
     pairs
+}
+
+/// How many connections there could have been, by whom, and who waited for that.
+fn allowed(known: &Connections) -> String {
+    if known.allowed == 0 {
+        return "not known".to_owned();
+    }
+    let by = if known.is_limited_by_files {
+        "by open files"
+    } else {
+        "by --connections"
+    };
+    format!(
+        "{} {by}; {} requests waited for another's answer because of it",
+        quantity::count(known.allowed),
+        quantity::count(known.held_back)
+    )
 }

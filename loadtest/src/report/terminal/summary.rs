@@ -159,6 +159,14 @@ fn generator(results: &Results) -> Vec<String> {
         "{mode}; own lag p99 {lag}; seed {}",
         results.scenario.seed
     )];
+    let held_back = results.connections.filter(|known| known.held_back > 0);
+    lines.extend(held_back.map(|known| {
+        format!(
+            "{} requests waited for one of the {} connections that were allowed: that wait is not the target's",
+            quantity::count(known.held_back),
+            quantity::count(known.allowed)
+        )
+    }));
     if let Some(simulation) = &results.simulation {
         lines.push(simulation.calibration.as_ref().map_or_else(
             || "never calibrated against reality".to_owned(),

@@ -63,8 +63,8 @@ journeys:
     assert_eq!(journey.steps[1].expect, [201]);
     assert_eq!(scenario.target.connect_to, Some(("::1".to_owned(), 8443)));
     assert!(scenario.target.http2 && scenario.target.tls);
-    // Nobody asked for a threshold: a dead target must not pass all the same.
-    assert_eq!(scenario.thresholds, [Criterion::implied()]);
+    // What is implied is the verdict's matter.
+    assert!(scenario.thresholds.is_empty());
 }
 
 #[test]

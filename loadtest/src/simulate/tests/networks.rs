@@ -15,10 +15,7 @@ fn failed(networks: Networks) -> f64 {
         begins: None,
     };
     let results = modelled(&scenario, &config, &model);
-    assert_eq!(
-        results.count_of(crate::results::Reason::Status429),
-        results.counts.failed
-    );
+    assert_eq!(results.count_of(Reason::Status429), results.counts.failed);
     results.counts.share(results.counts.failed).unwrap()
 }
 

@@ -17,6 +17,10 @@ use crate::{
     workload::{Load, Workload},
 };
 
+/// Nanoseconds that a refusal at once takes in a closed model: without any, the next citizen would be refused at the same
+/// moment, for ever. For real it is the way to the proxy and back.
+const REFUSAL: u64 = 1_000_000;
+
 impl World<'_> {
     pub(super) fn plan_arrival(&mut self) {
         self.planned = self.arrivals.as_mut().and_then(Iterator::next);
@@ -71,7 +75,7 @@ impl World<'_> {
             return Ok(());
         };
         let citizen = &present.citizen;
-        let Some(route) = self.routes.get(citizen.tenant as usize) else {
+        let Some(route) = self.routes.of(citizen) else {
             return Ok(());
         };
         if let Some(quota) = &route.client_quota {
@@ -202,8 +206,12 @@ impl World<'_> {
     pub(super) fn leave(&mut self, who: usize) {
         self.give_back(who, Outcome::Abandoned);
         self.conclude(who, 0, |citizen, now, workload| {
+            let deadline = workload.limits.deadline.map(nanoseconds);
             if now >= citizen.leaves_at() {
                 citizen.leave(now, workload)
+            } else if deadline.is_some_and(|deadline| now >= citizen.plan.saturating_add(deadline))
+            {
+                citizen.fail(Reason::Deadline)
             } else {
                 citizen.fail(Reason::Timeout)
             }
@@ -303,9 +311,10 @@ impl World<'_> {
             return;
         };
         self.record.end_journey(&present.citizen, end, self.now);
-        let closed = matches!(self.workload.load, Load::Closed { .. });
-        if closed && self.now < self.until {
-            self.arrive(self.citizens);
+        if matches!(self.workload.load, Load::Closed { .. }) {
+            let lasted = self.now > present.citizen.started();
+            let next = self.now + if lasted { 0 } else { REFUSAL };
+            self.agenda.plan(next, Event::Replace);
         }
     }
 

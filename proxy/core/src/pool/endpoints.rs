@@ -175,7 +175,7 @@ impl Endpoints {
         let failed = endpoint.depart(policy, began, outcome, now);
         if outcome == Outcome::Failed(Failure::Connect) {
             if policy.activation.is_some() {
-                return self.await_answer(id);
+                return self.await_answer(id, now);
             }
             self.pause(policy, id, now);
         }
@@ -244,7 +244,7 @@ impl Endpoints {
                 endpoint.pause = ConnectPause::default();
                 self.start_ramp(position, now);
             }
-            HealthChange::Unhealthy if policy.activation.is_some() => self.await_answer(id),
+            HealthChange::Unhealthy if policy.activation.is_some() => self.await_answer(id, now),
             HealthChange::Unhealthy => {}
         }
         self.changed();
@@ -261,6 +261,7 @@ impl Endpoints {
             return false;
         };
         endpoint.starting = false;
+        endpoint.unanswered = false;
         endpoint.pause = ConnectPause::default();
         endpoint.health = Health::default();
         endpoint.since = now;
@@ -271,6 +272,14 @@ impl Endpoints {
         }
         self.changed();
         true
+    }
+
+    /// A starting endpoint has not answered a probe.
+    pub(super) fn note_unanswered(&mut self, id: EndpointId) {
+        let position = self.position(id);
+        if let Some(endpoint) = position.and_then(|position| self.listed.get_mut(position)) {
+            endpoint.unanswered = true;
+        }
     }
 
     /// Whether the endpoint has to be probed until it answers.
@@ -424,13 +433,14 @@ impl Endpoints {
 impl Endpoints {
     /// Nobody answers there (any more): it takes nothing until a probe succeeds. Of a pool that sleeps, the address may
     /// stay while the endpoint goes.
-    fn await_answer(&mut self, id: EndpointId) {
+    fn await_answer(&mut self, id: EndpointId, now: Timestamp) {
         let position = self.position(id);
         let Some(endpoint) = position.and_then(|position| self.listed.get_mut(position)) else {
             return self.forget_left();
         };
         if !endpoint.starting {
             endpoint.starting = true;
+            endpoint.since = now;
             self.unprobed.push(id);
             self.changed();
         }

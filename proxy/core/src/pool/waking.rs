@@ -64,6 +64,11 @@ impl<R: SharedRate> PoolState<R> {
         answered
     }
 
+    /// A starting endpoint was probed for long enough to say that it does not serve now.
+    pub fn note_unanswered(&mut self, endpoint: EndpointId) {
+        self.endpoints.note_unanswered(endpoint);
+    }
+
     /// The attempt of this number cannot be carried out; whether it was the one that stands.
     pub fn wake_failed(&mut self, policy: &PoolPolicy, attempt: u64, now: Timestamp) -> bool {
         let Some(activation) = &policy.activation else {

@@ -240,8 +240,12 @@ fn an_endpoint_that_takes_no_connection_is_probed_before_it_gets_another_request
     bench.set_endpoints(1);
     answers(&mut bench);
     let slot = bench.go(&of(0));
+    bench.pass(SECOND);
     let refused = schleuse_core::Outcome::Failed(schleuse_core::Failure::Connect);
     bench.pool.depart(&bench.policy, slot, refused, bench.now);
+    let mut views = bench.pool.views(&bench.policy, bench.now);
+    assert_eq!(views.next().unwrap().since, bench.now, "silent since now");
+    drop(views);
     let waiting = bench.wait(&of(0));
     assert_eq!(bench.pool.take_news(), Some(WakeNews::Wake { attempt: 1 }));
     assert!(answers(&mut bench));
@@ -265,4 +269,20 @@ proptest! {
         }
         prop_assert_eq!(wakes, 1);
     }
+}
+
+#[test]
+fn an_endpoint_is_unanswered_from_a_probe_in_vain_until_it_answers() {
+    let mut bench = asleep();
+    bench.set_endpoints(1);
+    let (endpoint, _) = bench.pool.unprobed().expect("one to probe");
+    let unanswered = |bench: &Bench| {
+        let mut views = bench.pool.views(&bench.policy, bench.now);
+        views.next().unwrap().unanswered
+    };
+    assert!(!unanswered(&bench), "nobody has asked");
+    bench.pool.note_unanswered(endpoint);
+    assert!(unanswered(&bench));
+    bench.pool.answered(&bench.policy, endpoint, bench.now);
+    assert!(!unanswered(&bench));
 }

@@ -12,7 +12,7 @@ use schleuse_config::Snapshot;
 
 use super::{Portion, Reports, What, admin, play, print::say, simulation::time, view::View};
 use crate::{
-    calibrate::{self, stage, store},
+    calibrate::{self, Replicas, stage, store},
     distribution::Distribution,
     prepare,
     report::quantity,
@@ -203,10 +203,11 @@ fn tell(
         quantile(simulated, 0.99),
         quantile(measured, 0.99),
     ));
-    let findings = calibrate::judge(calibration);
+    let replicas = calibrate::replicas(simulated, measured);
+    let findings = calibrate::judge(calibration, replicas);
     for finding in &findings {
         say(format_args!(
-            "{:<10} {:>14}  {} {}",
+            "{:<10} {:>16}  {} {}",
             finding.what,
             finding.found,
             if finding.holds {
@@ -217,7 +218,7 @@ fn tell(
             finding.allowed
         ));
     }
-    if calibration.replicas_difference_max.is_none() {
+    if replicas == Replicas::Unknown {
         say("replicas were not compared: the config has no admin listener that answers");
     }
     say(format_args!("kept in {}", path.display()));

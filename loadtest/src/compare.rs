@@ -7,6 +7,7 @@
 //!
 //! One measure decides, the others stand beside it: of five intervals one in four runs of A against A would show something.
 
+mod groups;
 mod measure;
 mod planned;
 mod report;
@@ -14,6 +15,7 @@ mod rounds;
 mod saved;
 mod target;
 
+pub(crate) use groups::end_all;
 pub use measure::{Measure, Measured};
 pub use planned::{DECISIVE, deciding};
 pub(crate) use report::{HEADS, basis};

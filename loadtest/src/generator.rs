@@ -12,7 +12,7 @@
 //! | `socket`, `sources` | opening, from where to where |
 //! | `processor` | how busy a worker is |
 //! | `names` | looking the target's name up, aside |
-//! | `retry_after` | how long an answer asks to wait |
+//! | `retry_after`, `set_cookie` | how long an answer asks to wait, what it gives to keep |
 //! | `collect` | records to results |
 
 mod answer;
@@ -23,6 +23,7 @@ mod http2;
 mod names;
 mod processor;
 mod retry_after;
+mod set_cookie;
 mod socket;
 mod socket_io;
 mod sources;
@@ -116,13 +117,13 @@ pub struct Played {
 
 impl Played {
     /// What a simulation noted down: without workers and connections.
-    pub(crate) fn simulated(record: Record, seconds: Vec<Second>) -> Self {
+    pub(crate) fn simulated(record: Record, seconds: Vec<Second>, aborted: Option<String>) -> Self {
         Self {
             record,
             seconds,
             workers: Vec::new(),
             connections: Connections::default(),
-            ending: Ending::Complete,
+            ending: aborted.map_or(Ending::Complete, Ending::Aborted),
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     generator::{self, Played},
     machine,
     results::{Mode, Results, ScenarioIdentity, Simulation},
+    verdict::abort::Watch,
     workload::Workload,
 };
 
@@ -57,7 +58,7 @@ pub struct Model {
     pub begins: Option<WallTime>,
 }
 
-/// Plays `workload` against `config` in virtual time.
+/// Plays `workload` against `config` in virtual time, until `watch` gives a reason to abort.
 ///
 /// # Errors
 ///
@@ -66,6 +67,7 @@ pub fn simulate(
     workload: &Workload,
     config: &Snapshot,
     model: &Model,
+    watch: Watch,
     scenario: ScenarioIdentity,
 ) -> Result<Results, String> {
     let (began, started) = (Instant::now(), machine::now());
@@ -76,9 +78,9 @@ pub fn simulate(
         warm_up: workload.warm_up.saturating_add(ahead),
         ..workload.clone()
     };
-    let mut ended = World::new(&with_ahead, config, *model, (routes, calendar)).play();
+    let mut ended = World::new(&with_ahead, config, *model, (routes, calendar)).play(watch);
     generator::put_unanswered(&mut ended.seconds, &ended.record);
-    let played = Played::simulated(ended.record, ended.seconds);
+    let played = Played::simulated(ended.record, ended.seconds, ended.aborted);
     let scenario = ScenarioIdentity {
         mode: Mode::Simulated,
         ..scenario

@@ -18,7 +18,7 @@ use crate::{
     results::{Calibration, Results},
     scenario::{self, Scenario},
     simulate::{self, Change, Model, Networks},
-    verdict,
+    verdict::{self, abort},
 };
 
 #[derive(Debug, Args)]
@@ -111,7 +111,8 @@ fn run(asked: &Simulate, scenario: &Scenario, changes: &[Change]) -> Result<Resu
         begins: asked.begins,
     };
     let identity = play::identity(scenario, &asked.config.display().to_string());
-    let mut results = simulate::simulate(&workload, &config, &model, identity)?;
+    let watch = abort::Watch::new(&scenario.abort, scenario.timeouts.from_plan());
+    let mut results = simulate::simulate(&workload, &config, &model, watch, identity)?;
     if let Some(simulation) = &mut results.simulation {
         simulation.calibration = calibrated(asked.calibration.as_ref());
     }

@@ -10,7 +10,7 @@ use std::{path::Path, time::Duration};
 use super::*;
 use crate::{
     prepare::prepare,
-    results::{Reason, Results},
+    results::{Ending, Reason, Results},
     scenario::{self, Scenario},
 };
 
@@ -86,7 +86,8 @@ fn modelled(scenario: &Scenario, config: &Snapshot, model: &Model) -> Results {
     scenario.target.connect_to = Some(("127.0.0.1".to_owned(), 9));
     let workload = prepare(&scenario).unwrap();
     let identity = crate::cli::identity_of(&scenario, "simulated");
-    simulate(&workload, config, model, identity).unwrap()
+    let watch = Watch::new(&scenario.abort, scenario.timeouts.from_plan());
+    simulate(&workload, config, model, watch, identity).unwrap()
 }
 
 #[test]
@@ -165,4 +166,15 @@ fn who_is_given_up_at_the_deadline_is_counted_so() {
         let reasons = results.reasons.iter().map(|count| count.reason);
         assert_eq!(reasons.collect::<Vec<_>>(), [reason]);
     }
+}
+
+#[test]
+fn a_condition_that_no_longer_holds_ends_a_simulation_as_it_ends_a_run() {
+    let (_directory, config) = config(1, "waiting_max: 0");
+    let arrivals = "arrivals: { rate: 20/s, duration: 60s }\nabort: [ \"failed < 50%\" ]";
+    let service = Distribution::Fixed(Duration::from_secs(1));
+    let results = simulated(&of(arrivals, ""), &config, service);
+    assert!(matches!(&results.ending, Ending::Aborted(why) if why.contains("failed < 50%")));
+    assert!(results.seconds.len() < 10);
+    assert!(results.counts.is_complete());
 }

@@ -24,6 +24,7 @@ use crate::{
     record::Record,
     results::{Latencies, PoolSecond, Second},
     schedule::{Arrival as Planned, Arrivals},
+    verdict::abort::Watch,
     workload::{Load, Workload},
 };
 
@@ -82,6 +83,8 @@ enum Place {
 pub(super) struct Ended {
     pub(super) record: Record,
     pub(super) seconds: Vec<Second>,
+    /// Why it was ended early.
+    pub(super) aborted: Option<String>,
     pub(super) citizens: u64,
     /// ∫N dt, N requests in the system.
     pub(super) presence: u64,
@@ -177,17 +180,24 @@ impl<'w> World<'w> {
         self.agenda.plan(self.calendar.ahead(), Event::Open);
     }
 
-    /// Plays to the end of the drain.
-    pub(super) fn play(mut self) -> Ended {
+    /// Plays to the end of the drain, or until `watch` has seen a second after which it must not go on.
+    pub(super) fn play(mut self, mut watch: Watch) -> Ended {
         let end = self.until.saturating_add(nanoseconds(self.workload.drain));
+        let mut aborted = None;
         while let Some((at, number, event)) = self.agenda.pop() {
             if at > end || at > self.until && self.present.is_empty() {
                 break;
             }
             self.pass(at);
             self.happen(number, event);
+            if let (Event::Second, Some(second)) = (event, self.seconds.last()) {
+                aborted = watch.see(second);
+            }
+            if aborted.is_some() {
+                break;
+            }
         }
-        if !self.present.is_empty() {
+        if aborted.is_none() && !self.present.is_empty() {
             self.pass(end);
         }
         self.finish();
@@ -197,6 +207,7 @@ impl<'w> World<'w> {
         Ended {
             record: self.record,
             seconds: self.seconds,
+            aborted,
             citizens: self.citizens,
             presence: self.presence,
             waits: self.waits,

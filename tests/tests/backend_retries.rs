@@ -80,7 +80,7 @@ fn an_exchange_whose_time_ends_while_it_connects_says_nothing_of_the_endpoint() 
     let hole = black_hole();
     let edge = amt(
         &[hole.address],
-        "timeout: 300ms",
+        "timeout: 1s",
         "timeouts: { connect: 1m }",
     )
     .start();

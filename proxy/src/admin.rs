@@ -133,7 +133,7 @@ impl Admin {
             Resource::RevokeLease => leases::revoke(&self.edge, name),
             Resource::Top => top::top(&self.edge.live(), query),
             Resource::Leases => leases::list(&self.edge),
-            Resource::Launches => Reply::json(200, &launches::list(&self.edge)),
+            Resource::Launches => launches::list(&self.edge).await,
             Resource::Pools => Reply::json(200, &pools::pools(&self.edge)),
             Resource::Pool => match pools::pool(&self.edge, name) {
                 Some(pool) => Reply::json(200, &pool),

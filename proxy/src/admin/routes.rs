@@ -99,7 +99,7 @@ pub(super) const ROUTES: &[Route] = &[
         Resource::EndpointMode,
         &[200, 400, 404],
     ),
-    get("/api/v1/launches", Resource::Launches, &[200]),
+    get("/api/v1/launches", Resource::Launches, &[200, 500]),
     get("/api/v1/signals", Resource::Signals, &[200]),
     get("/api/v1/signals/{pool}", Resource::Signal, &[200, 404, 503]),
 ];

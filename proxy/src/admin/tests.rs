@@ -200,6 +200,26 @@ async fn a_region_has_the_sum_of_its_places_and_no_office_below_its_own_level() 
     assert_eq!(land["name"], "Schleswig-Holstein");
 }
 
+#[test]
+fn timetables_are_reckoned_on_another_thread_than_the_one_that_answers() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (_directory, admin) = admin("");
+        // The only other thread is held up.
+        let (gate, opens) = std::sync::mpsc::channel::<()>();
+        let held = tokio::task::spawn_blocking(move || opens.recv());
+        let mut launches = std::pin::pin!(ask(&admin, "GET", "/api/v1/launches", None));
+        assert!(futures_util::poll!(&mut launches).is_pending());
+        assert_eq!(ask(&admin, "GET", "/livez", None).await.status, 200);
+        drop(gate);
+        assert_eq!(launches.await.status, 200);
+        assert!(held.await.unwrap().is_err());
+    });
+}
+
 #[tokio::test]
 async fn a_key_that_ceased_leads_to_the_living_place() {
     let (_directory, admin) = admin("");

@@ -3,7 +3,9 @@
 //! Only the newest order counts: what was overtaken while another one was under way or a pause lasted is never sent. A
 //! receiver that fails gets no more attempts by getting more orders, since orders do not shorten the pause. An attempt
 //! that hangs is given up for a newer order: what it would be answered is of no interest any more, and a pool that has to
-//! grow must not wait until it times out.
+//! grow must not wait until it times out. That is done once: whoever does not answer the newer one at once either is not
+//! lost on the way but slow, or down. The slow one would never get to answer a pool whose number changes each second, and
+//! the one that is down would be asked without pauses; so it has the whole `timeout` until it was quick again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +14,7 @@ use schleuse_config::Webhook as Receiver;
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 use super::{Event, Order, Provisioner};
@@ -22,8 +24,7 @@ use crate::{
     webhook::{AFTER_FAILURE, Caller},
 };
 
-/// The part of `timeout` after which an attempt hangs: a newer order does not wait longer for it, but so long, lest a
-/// receiver that is merely slow never gets to answer a pool whose number changes four times a second.
+/// The part of `timeout` after which an attempt to a receiver that has been quick hangs: a newer order does not wait longer.
 const HANGS_AFTER: u32 = 5;
 
 /// Tells a receiver how many replicas there should be. Dropping it ends that, as [`Provisioner::stop`] does.
@@ -91,6 +92,7 @@ impl Sender {
     async fn run(self, mut orders: watch::Receiver<Option<Order>>) {
         let mut failures = 0_u32;
         let mut taken = None;
+        let mut is_quick = true;
         loop {
             let order = orders.borrow_and_update().clone();
             let Some(order) = order.filter(|order| taken != Some(order.attempt)) else {
@@ -100,13 +102,16 @@ impl Sender {
                 continue;
             };
             let attempt = order.attempt;
+            let began = Instant::now();
             let sent = tokio::select! {
                 sent = self.send(&order) => sent,
-                () = self.overtaken(&mut orders) => {
+                () = self.overtaken(&mut orders), if is_quick => {
+                    is_quick = false;
                     self.note_overtaken(&order);
                     continue;
                 }
             };
+            is_quick = sent.is_ok() && began.elapsed() < self.hangs_after();
             match sent {
                 Ok(()) => {
                     self.note_taken(&order, failures);
@@ -127,10 +132,14 @@ impl Sender {
 
     /// Ends when the attempt under way hangs and there is a newer order.
     async fn overtaken(&self, orders: &mut watch::Receiver<Option<Order>>) {
-        sleep(self.caller.timeout() / HANGS_AFTER).await;
+        sleep(self.hangs_after()).await;
         if orders.changed().await.is_err() {
             std::future::pending::<()>().await; // nobody is left who could order
         }
+    }
+
+    fn hangs_after(&self) -> Duration {
+        self.caller.timeout() / HANGS_AFTER
     }
 
     async fn send(&self, order: &Order) -> Result<(), String> {
@@ -275,5 +284,46 @@ mod tests {
             matches!(taken, Some(Event::Acknowledged { attempt: 2 })),
             "{taken:?}"
         );
+    }
+    #[tokio::test]
+    async fn a_slow_receiver_is_given_up_once_and_then_gets_to_answer_whatever_is_ordered_meanwhile()
+     {
+        let (listener, webhook, mut told) = webhook_within(Duration::from_secs(5)).await;
+        webhook.scale(order(1));
+        let (_first, _hanging) = received(&listener).await;
+        webhook.scale(order(2));
+        let (_second, slow) = received(&listener).await;
+        webhook.scale(order(3));
+        // Another one is given up meanwhile: so long has the second attempt been under way.
+        let (measure, same, _told) = webhook_within(Duration::from_secs(5)).await;
+        same.scale(order(1));
+        let (_first, _hanging) = received(&measure).await;
+        same.scale(order(2));
+        received(&measure).await;
+        answer(slow, "204 No Content").await;
+        let taken = told.recv().await;
+        assert!(
+            matches!(taken, Some(Event::Acknowledged { attempt: 2 })),
+            "{taken:?}"
+        );
+        let (third, _stream) = received(&listener).await;
+        assert!(third.contains("idempotency-key: key-3\r\n"), "{third}");
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_hangs_fails_however_often_the_number_changes() {
+        let (listener, webhook, mut told) = webhook_within(Duration::from_secs(2)).await;
+        webhook.scale(order(1));
+        let mut hanging = Vec::new();
+        // Each attempt is met with a newer order: what could be given up for it would be.
+        let event = loop {
+            tokio::select! {
+                event = told.recv() => break event,
+                next = received(&listener) => hanging.push(next),
+            }
+            assert!(hanging.len() < 3, "given up twice");
+            webhook.scale(order(hanging.len() as u64 + 1));
+        };
+        assert!(matches!(event, Some(Event::Failed { .. })), "{event:?}");
     }
 }

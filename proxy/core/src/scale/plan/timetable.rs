@@ -1,10 +1,8 @@
 //! The plan as a table for people and programs, with everything that speaks against it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use super::{
-    Capacity, Launch, VERIFIED_BEFORE, WallTime, need, needed_at, rate_at, rounded, windows,
-};
+use super::{Capacity, Launch, Schedule, VERIFIED_BEFORE, WallTime, due, rate_at, rounded};
 
 /// What happens at a moment of the timetable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +107,9 @@ pub struct Timetable {
 
 /// Lays out the launches of one pool as of `now`.
 pub fn timetable(launches: &[Launch], capacity: &Capacity, now: WallTime) -> Timetable {
-    let mut moments: Vec<(WallTime, Event)> = windows(launches, capacity)
+    let schedule = Schedule::new(launches, capacity);
+    let windows = schedule.windows();
+    let mut moments: Vec<(WallTime, Event)> = windows
         .iter()
         .flat_map(|window| &window.orders)
         .map(|&(ordered, _)| (ordered, Event::PreWarm))
@@ -121,12 +121,12 @@ pub fn timetable(launches: &[Launch], capacity: &Capacity, now: WallTime) -> Tim
         .into_iter()
         .map(|(at, event)| Row {
             arrivals_per_second: rounded(rate_at(launches, at)),
-            replicas: need(launches, capacity, at).replicas,
+            replicas: schedule.need(at).replicas,
             at,
             event,
         })
         .collect();
-    let peak_replicas = windows(launches, capacity)
+    let peak_replicas = windows
         .iter()
         .map(|window| window.replicas(launches, capacity, window.closes))
         .max()
@@ -165,10 +165,12 @@ fn problems(
         problems.push(PlanProblem::ColdStartUnknown);
     }
     for launch in launches {
-        let replicas = needed_at(launches, capacity, launch, launch.at);
-        let ordered = launch
-            .at
-            .earlier(capacity.ready_after(replicas) + VERIFIED_BEFORE);
+        let ordered = due(
+            launches,
+            capacity,
+            launch,
+            (VERIFIED_BEFORE, Duration::ZERO),
+        );
         if launch.at <= now {
             let launch = launch.name.clone();
             problems.push(PlanProblem::BeginsInThePast { launch });

@@ -110,7 +110,7 @@ impl Sample {
         Some(Percentile {
             quantile,
             value_ns,
-            is_bound: rank > self.all.count || self.is_censored_by(value_ns),
+            is_bound: self.is_failure(quantile) || self.is_censored_by(value_ns),
             low_ns: self.all.at_rank(low_rank.max(1))?,
             high_ns,
             count: self.count(),
@@ -131,6 +131,11 @@ impl Sample {
         (rank <= self.answered.count)
             .then(|| self.answered.at_rank(rank))
             .flatten()
+    }
+
+    /// Whether the percentile is one of the failed.
+    pub fn is_failure(&self, quantile: f64) -> bool {
+        rank_of(quantile, self.count()) > self.all.count
     }
 
     /// Mean of the durations in nanoseconds, and whether it is only a bound; none without any.

@@ -137,6 +137,25 @@ fn a_target_whose_port_closes_fails_by_any_threshold_and_its_p99_is_a_bound() {
 }
 
 #[test]
+fn a_target_that_refuses_nearly_all_fails_however_late_the_generator_was() {
+    let refuses = |one_in| {
+        let mut run = play(10, 500, &TENANTS, move |request, plan| {
+            if request % 100 < one_in {
+                Fate::Fails(Reason::ConnectRefused)
+            } else {
+                fast(request, plan)
+            }
+        });
+        run.own_lag = Latencies::from_values((0..5_000).map(|_| 2 * MS));
+        judged(run, &[p99_below(0.5)])
+    };
+    assert_eq!(refuses(90).0, Outcome::Failed);
+    let (outcome, results) = refuses(20);
+    assert_eq!(outcome, Outcome::Invalid, "its median is not known");
+    assert!(first_finding(&results).contains("p75"));
+}
+
+#[test]
 fn nothing_is_implied_where_a_threshold_says_how_many_may_fail() {
     let window = |to_seconds| {
         Some(Window {

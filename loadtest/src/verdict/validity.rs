@@ -36,8 +36,12 @@ pub fn lag_limit_ns(response_ns: u64) -> u64 {
     LAG_MIN_NS.max((response_ns as f64 * LAG_SHARE_MAX) as u64)
 }
 
-/// Whether the percentile at `quantile` must be struck out, and by how much.
+/// Whether the percentile at `quantile` must be struck out, and by how much. One that rests on who failed never is: the answer
+/// would not have come however punctual the generator had been.
 pub fn struck_at(results: &Results, sample: &Sample, quantile: f64) -> Option<Struck> {
+    if sample.is_failure(quantile) {
+        return None;
+    }
     let response_ns = sample.at(quantile)?.value_ns;
     let lag_ns = [&results.own_lag, &results.read_lag]
         .into_iter()

@@ -142,6 +142,9 @@ struct What {
     /// A Schleuse's admin address, for replicas and waiting requests beside the load.
     #[arg(long, value_name = "URL", value_parser = admin)]
     admin: Option<SocketAddr>,
+    /// File with the bearer token of that admin API; else the environment's `LAUNCHDAY_ADMIN_TOKEN`.
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
     /// Plain lines in place of the live view.
     #[arg(long)]
     no_tui: bool,

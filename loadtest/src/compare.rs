@@ -7,12 +7,14 @@
 //!
 //! One measure decides, the others stand beside it: of five intervals one in four runs of A against A would show something.
 
+mod groups;
 mod measure;
 mod report;
 mod rounds;
 mod saved;
 mod target;
 
+pub(crate) use groups::end_all;
 pub use measure::{Measure, Measured};
 pub(crate) use report::{HEADS, basis};
 pub use report::{lines, markdown};

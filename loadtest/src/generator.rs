@@ -12,7 +12,7 @@
 //! | `socket`, `sources` | opening, from where to where |
 //! | `processor` | how busy a worker is |
 //! | `names` | looking the target's name up, aside |
-//! | `retry_after` | how long an answer asks to wait |
+//! | `retry_after`, `set_cookie` | how long an answer asks to wait, what it gives to keep |
 //! | `collect` | records to results |
 
 mod answer;
@@ -23,6 +23,7 @@ mod http2;
 mod names;
 mod processor;
 mod retry_after;
+mod set_cookie;
 mod socket;
 mod socket_io;
 mod sources;

@@ -37,6 +37,17 @@ pub(crate) struct Ending {
     pub(crate) received_bytes: u64,
 }
 
+/// What a request leaves beside its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remainder {
+    /// When it was planned, nanoseconds since the start.
+    pub(crate) plan: u64,
+    /// Of its body, which counts as sent when it begins, what never left or was not taken for begun.
+    pub(crate) unsent_bytes: u64,
+    /// Of the body of an answer that broke off, what arrived.
+    pub(crate) received_bytes: u64,
+}
+
 /// One tenant's figures.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TenantRecord {
@@ -214,6 +225,14 @@ impl Record {
     pub(crate) const fn note_sent_bytes(&mut self, plan: u64, bytes: u64) {
         if !self.is_warm_up(plan) {
             self.sent_bytes += bytes;
+        }
+    }
+
+    /// A request ended before it was sent whole, or without a whole answer.
+    pub(crate) const fn note_remainder(&mut self, remainder: Remainder) {
+        if !self.is_warm_up(remainder.plan) {
+            self.sent_bytes = self.sent_bytes.saturating_sub(remainder.unsent_bytes);
+            self.received_bytes += remainder.received_bytes;
         }
     }
 

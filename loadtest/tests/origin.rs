@@ -157,7 +157,7 @@ fn no_answer_of_a_target_that_crashes_is_made_up() {
         ..Settings::default()
     })
     .unwrap();
-    let file = scenario(directory.path(), &origin, ["", ""], "");
+    let file = scenario(directory.path(), &origin, ["size=3KiB", "size=3KiB"], "");
     let results = std::thread::scope(|scope| {
         let running = scope.spawn(|| run(directory.path(), &file));
         // Not faster: each look at the counts holds up the origin.
@@ -173,13 +173,24 @@ fn no_answer_of_a_target_that_crashes_is_made_up() {
         "{:?}",
         results.counts
     );
-    assert!(
-        results.counts.answered <= total.answered,
-        "{:?} {total:?}",
-        results.counts
-    );
-    assert!(total.requests <= results.counts.scheduled);
     // Those on open connections are reset; whoever comes later, if anybody does, is refused.
-    let broken = results.count_of(Reason::ConnectRefused) + results.count_of(Reason::Reset);
+    let reset = results.count_of(Reason::Reset);
+    let broken = results.count_of(Reason::ConnectRefused) + reset;
     assert!(broken > 0, "{:?}", results.reasons);
+    assert!(total.requests <= results.counts.scheduled);
+    // Only what was on the way when it crashed is in one count alone.
+    let between = |less: u64, more: u64, each: u64| less <= more && more - less <= reset * each;
+    for (what, found) in [
+        (
+            "answers",
+            between(results.counts.answered, total.answered, 1),
+        ),
+        (
+            "down",
+            between(results.received_bytes, total.sent_bytes, 3 << 10),
+        ),
+        ("up", between(total.received_bytes, results.sent_bytes, 100)),
+    ] {
+        assert!(found, "{what}: {results:?} {total:?}");
+    }
 }

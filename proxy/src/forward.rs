@@ -366,12 +366,14 @@ async fn open(
     let lease = slot.connections().lease(connections_max, deadlines).await;
     let lease = lease.map_err(|stop| match stop {
         Stop::Expired(Limit::Connect) => Fault::Crowded,
+        Stop::Expired(Limit::Exchange) => Fault::Late,
         stop => Fault::from(stop),
     })?;
     let opened = Upstream::connect(lease, deadlines).await;
     opened.map_err(|stop| match stop {
         Stop::Io(error) if is_local_shortage(&error) => Fault::Exhausted,
         Stop::Io(_) => Fault::Unreachable,
+        Stop::Expired(Limit::Exchange) => Fault::Late,
         Stop::Expired(limit) => Fault::Expired(limit),
     })
 }
@@ -509,6 +511,8 @@ fn judge(fault: &Fault) -> (Outcome, Option<Refusal>) {
         Fault::TooLarge => (Abandoned, Some(Refusal::BodyTooLarge)),
         Fault::Overloaded => (Abandoned, Some(Refusal::Overloaded)),
         Fault::Crowded => (Abandoned, Some(Refusal::ConnectionsFull)),
+        // Its time was used up before: nothing is known of the endpoint, neither that it was reached nor that it was not.
+        Fault::Late => (Abandoned, Some(Refusal::ExchangeTimeout)),
         Fault::StreamsFull => (Abandoned, Some(Refusal::StreamsFull)),
         Fault::Exhausted => (Abandoned, Some(Refusal::Exhausted)),
         Fault::Unreachable => (By(Failure::Connect), Some(Refusal::ConnectFailed)),

@@ -49,7 +49,8 @@ pub async fn run(edge: Arc<Edge>) {
             for (view, _) in pool.views() {
                 let key = (config.name.clone(), view.address);
                 let next = *due.entry(key.clone()).or_insert(now);
-                if view.listed && next <= now {
+                // Those that start have probes of their own.
+                if view.listed && !view.starting && next <= now {
                     waiting.push((next, key, view.id, pool, config));
                 }
             }

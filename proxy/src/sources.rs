@@ -6,7 +6,7 @@
 
 mod replicas;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -296,14 +296,23 @@ impl Supervisor {
     }
 }
 
+/// What the news mean for this pool: its endpoints, or why they are not known.
+fn endpoints_by(news: News, pool: &Pool) -> Result<Vec<SocketAddr>, String> {
+    match news {
+        News::Endpoints(endpoints) => Ok(endpoints),
+        News::Absent(_) if pool.is_scaled() => Ok(Vec::new()),
+        News::Absent(why) | News::Failed(why) => Err(why),
+    }
+}
+
 /// Tells a pool what its source says.
 async fn follow(pool: Arc<Pool>, config: DiscoveryConfig, mut discovery: Box<dyn Discovery>) {
     let label = discovery::label(&config);
     let source = Source::Discovery(config);
     let fields = [("pool", pool.name()), ("source", label)];
     loop {
-        match discovery.next().await {
-            News::Endpoints(endpoints) => {
+        match endpoints_by(discovery.next().await, &pool) {
+            Ok(endpoints) => {
                 let Some(change) = pool.found(&source, endpoints) else {
                     continue;
                 };
@@ -323,7 +332,7 @@ async fn follow(pool: Arc<Pool>, config: DiscoveryConfig, mut discovery: Box<dyn
                     log::event(Level::Info, "endpoints_found", &fields);
                 }
             }
-            News::Failed(why) => {
+            Err(why) => {
                 if pool.not_found(&source, &why) {
                     let fields = [fields[0], fields[1], ("why", &*why)];
                     log::event(Level::Warn, "discovery_failed", &fields);

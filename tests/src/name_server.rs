@@ -13,6 +13,7 @@ use std::{
 /// Types of RFC 1035 §3.2.2, RFC 3596 §2.1 and RFC 2782.
 const A: u16 = 1;
 const CNAME: u16 = 5;
+const SOA: u16 = 6;
 const AAAA: u16 = 28;
 const SRV: u16 = 33;
 /// The name of the question, by its place in the packet (§4.1.4).
@@ -24,8 +25,10 @@ const HEADER_BYTES: usize = 12;
 pub enum Manner {
     /// From its records.
     Honest,
-    /// With an error code (§4.1.1: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED).
+    /// With an error code (§4.1.1: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED) and nothing else.
     Code(u8),
+    /// With NXDOMAIN, as said by this zone (its SOA, RFC 2308 §2.1); the root is "".
+    Absent(&'static str),
     /// With bytes that are no answer behind the right header.
     Garbage,
     /// With NOERROR and the names of others, who might know (a referral).
@@ -39,6 +42,8 @@ pub enum Manner {
 #[derive(Debug)]
 struct State {
     manner: Manner,
+    /// How it answers the next so many questions, before it is back to its manner.
+    lapse: (usize, Manner),
     ttl_seconds: u32,
     /// The data of each record, by name and type.
     records: BTreeMap<(String, u16), Vec<Vec<u8>>>,
@@ -64,6 +69,7 @@ impl NameServer {
         let address = socket.local_addr().expect("an address");
         let state = Arc::new(Mutex::new(State {
             manner: Manner::Honest,
+            lapse: (0, Manner::Honest),
             ttl_seconds,
             records: BTreeMap::new(),
             asked: Vec::new(),
@@ -93,6 +99,15 @@ impl NameServer {
     /// Never.
     pub fn behave(&self, manner: Manner) {
         self.state.lock().unwrap().manner = manner;
+    }
+
+    /// It answers the next so many questions like this.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    pub fn lapse(&self, questions: usize, manner: Manner) {
+        self.state.lock().unwrap().lapse = (questions, manner);
     }
 
     /// Replaces the addresses of a host.
@@ -149,9 +164,17 @@ impl State {
         let kind = u16::from_be_bytes(question.get(end..end + 2)?.try_into().ok()?);
         let question = question.get(..end + 4)?;
         self.asked.push((name.clone(), kind));
-        match self.manner {
+        let manner = match &mut self.lapse {
+            (0, _) => self.manner,
+            (left, manner) => {
+                *left -= 1;
+                *manner
+            }
+        };
+        match manner {
             Manner::Silent => None,
             Manner::Code(code) => Some(packet(question, code, [0, 0], &[])),
+            Manner::Absent(zone) => Some(packet(question, 3, [0, 1], &soa(zone, self.ttl_seconds))),
             Manner::Garbage => Some(packet(question, 0, [7, 0], b"\xff\xff\xff")),
             Manner::Referral => {
                 let server = spell("a.root-servers.example");
@@ -189,9 +212,14 @@ fn packet(question: &[u8], code: u8, counts: [u16; 2], records: &[u8]) -> Vec<u8
 
 /// About the name of the question, class IN.
 fn record(kind: u16, ttl_seconds: u32, data: &[u8]) -> Vec<u8> {
+    record_of(&NAME_OF_QUESTION, kind, ttl_seconds, data)
+}
+
+/// About a name, as spelled in the packet.
+fn record_of(name: &[u8], kind: u16, ttl_seconds: u32, data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(data.len()).expect("short data");
     [
-        &NAME_OF_QUESTION[..],
+        name,
         &kind.to_be_bytes(),
         &[0, 1],
         &ttl_seconds.to_be_bytes(),
@@ -199,6 +227,19 @@ fn record(kind: u16, ttl_seconds: u32, data: &[u8]) -> Vec<u8> {
         data,
     ]
     .concat()
+}
+
+/// Who speaks for a zone (§3.3.13), and for how long an absence holds.
+fn soa(zone: &str, ttl_seconds: u32) -> Vec<u8> {
+    let [serial, refresh, retry, expire] = [1, 7_200, 1_800, 86_400];
+    let numbers = [serial, refresh, retry, expire, ttl_seconds].map(u32::to_be_bytes);
+    let data = [
+        &spell("ns.example")[..],
+        &spell("hostmaster.example"),
+        &numbers.concat(),
+    ]
+    .concat();
+    record_of(&spell(zone), SOA, ttl_seconds, &data)
 }
 
 /// Labels with their lengths (§3.1).
@@ -210,7 +251,8 @@ fn spell(name: &str) -> Vec<u8> {
         ]
         .concat()
     };
-    let mut labels: Vec<_> = name.split('.').map(label).collect();
+    let labels = name.split('.').filter(|label| !label.is_empty());
+    let mut labels: Vec<_> = labels.map(label).collect();
     labels.push(vec![0]);
     labels.concat()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use schleuse_tests::{Origin, eventually};
 
-use crate::one_service::{POST, before, label, refusal};
+use crate::one_service::{POST, amt, before, label, refusal};
 
 /// A port on which nobody listens.
 fn dead_port() -> SocketAddr {
@@ -33,9 +33,14 @@ fn nobody_at_the_port_is_a_502_and_another_endpoint_is_asked_whatever_the_method
     }
 }
 
-#[test]
-fn a_connect_that_nobody_answers_is_a_504() {
-    // A full backlog drops further SYNs.
+/// A listener whose full backlog drops further SYNs, while it and what fills it live.
+struct BlackHole {
+    address: SocketAddr,
+    _listener: socket2::Socket,
+    _filling: Vec<TcpStream>,
+}
+
+fn black_hole() -> BlackHole {
     let listener =
         socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     listener
@@ -47,17 +52,42 @@ fn a_connect_that_nobody_answers_is_a_504() {
     while let Ok(connection) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
         filling.push(connection);
     }
+    BlackHole {
+        address,
+        _listener: listener,
+        _filling: filling,
+    }
+}
+
+#[test]
+fn a_connect_that_nobody_answers_is_a_504() {
+    let hole = black_hole();
     let timeouts =
         "timeouts: { connect: 200ms }\nretry: { floor_per_second: 1000 }\nqueue: { wait_max: 1s }";
-    let edge = before(&[address], timeouts);
+    let edge = before(&[hole.address], timeouts);
     let answer = edge.connect().send(POST).response();
     assert_eq!(label(&answer), refusal(504, "connect_timeout"));
 
     let origin = Origin::ok("alive");
-    let edge = before(&[address, origin.address()], timeouts);
+    let edge = before(&[hole.address, origin.address()], timeouts);
     for _ in 0..6 {
         assert_eq!(edge.connect().send(POST).response().text(), "alive");
     }
+}
+
+#[test]
+fn an_exchange_whose_time_ends_while_it_connects_says_nothing_of_the_endpoint() {
+    let hole = black_hole();
+    let edge = amt(
+        &[hole.address],
+        "timeout: 300ms",
+        "timeouts: { connect: 1m }",
+    )
+    .start();
+    let answer = edge.connect().send(POST).response();
+    assert_eq!(label(&answer), refusal(504, "exchange_timeout"));
+    let endpoint = &edge.resource("/api/v1/pools/amt")["endpoints"][0];
+    assert_eq!(endpoint["failures"], 0);
 }
 
 #[test]

@@ -126,6 +126,7 @@ fn p27_a_name_server_that_fails_in_whatever_way_takes_no_endpoint_away() {
     for manner in [
         Manner::Code(2),
         Manner::Code(3),
+        Manner::Absent("internal"),
         Manner::Code(5),
         Manner::Garbage,
         Manner::Referral,
@@ -165,6 +166,66 @@ fn p27_an_answer_without_records_empties_the_pool_and_the_next_one_fills_it() {
     server.set_addresses(NAME, &["127.0.0.2"]);
     wait_endpoints(&edge, &[&format!("127.0.0.2:{port}")]);
     assert_eq!(body(&edge), "back");
+}
+
+/// The same as a pool whose replicas others start, as a headless Service of a cluster names them.
+fn scaled(server: &NameServer, port: u16) -> Edge {
+    let resolver = server.address();
+    let pool = format!(
+        "concurrency: 20\nqueue: {{ wait_max: 60s }}\nscale: {{ keda: {{}}, min: 0 }}\n\
+         discovery: {{ dns: {{ name: {NAME}, port: {port}, resolver: \"{resolver}\" }} }}"
+    );
+    Edge::new()
+        .service("wohngeld", "")
+        .pool("wohngeld", &[], &pool)
+}
+
+#[test]
+fn a_pool_of_replicas_that_do_not_exist_yet_is_woken_by_its_first_request() {
+    let (port, _backends) = backends(["awake"]);
+    let server = NameServer::new(0);
+    server.behave(Manner::Absent("internal"));
+    let edge = scaled(&server, port).start();
+    let mut client = edge.connect();
+    client.send(format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));
+    eventually("whoever starts replicas is told", || {
+        let told = edge.admin().get("admin", "/api/v1/signals/wohngeld");
+        told.status == 200 && told.json()["desired"].as_u64() >= Some(1)
+    });
+    assert!(source(&edge)["problem"].is_null());
+    server.set_addresses(NAME, &["127.0.0.2"]);
+    server.behave(Manner::Honest);
+    assert_eq!(client.response().text(), "awake");
+}
+
+#[test]
+fn the_last_replica_that_goes_takes_its_address_with_it() {
+    let (port, _backends) = backends(["first"]);
+    let server = NameServer::new(0);
+    server.set_addresses(NAME, &["127.0.0.2"]);
+    let edge = scaled(&server, port).start();
+    wait_endpoints(&edge, &[&format!("127.0.0.2:{port}")]);
+    server.behave(Manner::Absent("internal"));
+    wait_endpoints(&edge, &[]);
+    assert_eq!(source(&edge)["answered"], true);
+    assert_eq!(edge.log().events("discovery_failed").len(), 0);
+}
+
+#[test]
+fn p27_that_replicas_do_not_exist_counts_when_their_zone_says_so_twice() {
+    let (port, _backends) = backends(["still here"]);
+    let server = NameServer::new(0);
+    server.set_addresses(NAME, &["127.0.0.2"]);
+    let edge = scaled(&server, port).start();
+    wait_endpoints(&edge, &[&format!("127.0.0.2:{port}")]);
+    let before = server.asked(NAME);
+    server.lapse(2, Manner::Absent("internal")); // of both address families
+    eventually("asked again and again", || server.asked(NAME) > before + 2);
+    // The root: whoever was asked knows nothing of the zone.
+    server.behave(Manner::Absent(""));
+    edge.log().wait_event("discovery_failed");
+    assert_eq!(body(&edge), "still here");
+    assert_eq!(edge.log().events("endpoints_found").len(), 1);
 }
 
 #[test]

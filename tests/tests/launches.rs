@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schleuse_tests::{
-    Edge, RunningEdge,
+    Edge, Manner, NameServer, RunningEdge,
     binary::{self, Finished, run},
     eventually,
 };
@@ -222,4 +222,41 @@ fn a_launch_that_its_pool_is_too_small_for_is_an_alarm_until_it_is_mended() {
         "schleuse_launch_short{launch=\"grant\",pool=\"wohngeld\"}",
         0.0,
     );
+}
+
+#[test]
+fn a_launch_is_an_alarm_while_nobody_knows_which_replicas_its_pool_has() {
+    let server = NameServer::new(0);
+    server.behave(Manner::Code(2));
+    let resolver = server.address();
+    let site = |at: &str| {
+        let pool = format!(
+            "concurrency: 10\nscale: {{ keda: {{}}, cold_start: 1s }}\n\
+             discovery: {{ dns: {{ name: wohngeld.internal, port: 80, resolver: \"{resolver}\" }} }}"
+        );
+        let launch = format!("at: {at}, duration: 4h, arrivals_per_second: 900");
+        Edge::new()
+            .service("wohngeld", "")
+            .pool("wohngeld", &[], &pool)
+            .top(&format!(
+                "launches: {{ grant: {{ service: wohngeld, {launch} }} }}"
+            ))
+    };
+    let mut edge = site(&in_seconds(50)).start();
+    let alarm = edge.log().wait_event("launch_short");
+    assert_eq!(
+        (&alarm["needed"], &alarm["ready"]),
+        (&json!("10"), &json!("0"))
+    );
+    edge.wait_metric(
+        "schleuse_launch_short{launch=\"grant\",pool=\"wohngeld\"}",
+        10.0,
+    );
+    assert_eq!(
+        edge.resource("/api/v1/status")["launches_short"],
+        json!(["grant"])
+    );
+    assert_eq!(edge.log().events("scale_decided").len(), 0);
+    edge.reload(site("2999-01-01T00:00:00Z"));
+    edge.log().wait_event("launch_over");
 }

@@ -11,7 +11,7 @@ pub(super) const KEYS: &[KeyDoc] = &[
         "pools.NAME.discovery",
         Kind::Section,
         DefaultValue::Otherwise("`endpoints` or `scale.process` names them"),
-        "Looks the endpoints up. A source that fails keeps the last set, whose age is shown; only an answer without endpoints empties the pool.",
+        "Looks the endpoints up. A source that fails keeps the last set, whose age is shown; only an answer without endpoints empties the pool. Of a pool with `scale`, that the name does not exist (NXDOMAIN from its zone, twice) is one: clusters say so of a service without replicas.",
         "{ dns: { name: wohngeld.internal, port: 8080 } }",
     ),
     key(

@@ -1,7 +1,6 @@
 //! `calibrate`: the same launch for real and in virtual time, and how far they are apart.
 
 use std::{
-    net::SocketAddr,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -10,7 +9,7 @@ use std::{
 use clap::Args;
 use schleuse_config::Snapshot;
 
-use super::{Reports, What, admin, play, print::say, simulation::time, view::View};
+use super::{Reports, What, admin::Admin, play, print::say, simulation::time, view::View};
 use crate::{
     calibrate::{self, stage, store},
     distribution::Distribution,
@@ -70,8 +69,6 @@ pub(super) fn calibrate(asked: &Calibrate) -> Result<u8, String> {
     stage::name_citizens(&mut scenario);
     let at = stage::listener(&config)?;
     scenario.target.connect_to = Some((at.ip().to_string(), at.port()));
-    let admin = config.admin.as_ref();
-    scenario.admin = admin.map(|admin| stage::reachable(admin.address));
     let service = asked.service(&config, scenario.seed)?;
     asked.reports.try_places()?;
     let simulated = asked.simulate(&scenario, &config, &service)?;
@@ -142,13 +139,22 @@ impl Calibrate {
             service,
             seed: scenario.seed,
         })?;
-        await_replicas(scenario.admin, least(config))?;
-        let mut view = View::new(scenario, self.what.no_tui);
+        let admin = admin_of(config);
+        await_replicas(admin.as_ref(), least(config))?;
+        let mut view = View::new(scenario, admin, self.what.no_tui);
         let measured = play::play(scenario, &self.what, &mut view);
         view.end();
         drop(stage);
         measured
     }
+}
+
+fn admin_of(config: &Snapshot) -> Option<Admin> {
+    let admin = config.admin.as_ref()?;
+    let token = admin.token.as_ref();
+    let token = token.map(|token| String::from_utf8_lossy(&token.0));
+    let address = stage::reachable(admin.address);
+    Some(Admin::new(address, token.as_deref()))
 }
 
 /// Replicas that are there from the beginning; endpoints of the config count as such.
@@ -161,12 +167,12 @@ fn least(config: &Snapshot) -> u64 {
 }
 
 /// A simulation begins with the least number of replicas, so the run for real waits for them.
-fn await_replicas(address: Option<SocketAddr>, least: u64) -> Result<(), String> {
-    let Some(address) = address else {
+fn await_replicas(admin: Option<&Admin>, least: u64) -> Result<(), String> {
+    let Some(admin) = admin else {
         return Ok(());
     };
     let deadline = Instant::now() + START_MAX;
-    while admin::ask(address).is_none_or(|pools| pools.replicas_ready < least) {
+    while admin.ask().is_none_or(|pools| pools.replicas_ready < least) {
         if Instant::now() > deadline {
             return Err(format!(
                 "the {least} replicas that the config begins with did not come up within {} s",

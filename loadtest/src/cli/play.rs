@@ -7,10 +7,12 @@ use std::{
 
 use super::{
     Reports, What,
+    admin::Admin,
     print::{remark, say},
     view::View,
 };
 use crate::{
+    compare,
     generator::{self, Settings},
     machine, prepare,
     report::{outputs::Written, terminal},
@@ -22,12 +24,20 @@ use crate::{
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Ends the run cleanly at the first interrupt, at once at the second.
+/// What the process ends with when it was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Ends the run cleanly at the first interrupt, at once at the second; commands that it started end in either case.
 pub(super) fn stop_on_interrupt() -> Result<(), String> {
     extern "C" fn interrupted(_: nix::libc::c_int) {
         if STOP.swap(true, Ordering::Relaxed) {
             // Only what is safe in a handler: no clean-up, no buffers.
-            std::process::abort();
+            compare::end_all();
+            // SAFETY: ends the process without running anything of it, and is async-signal-safe.
+            #[expect(unsafe_code, reason = "std has no exit that is safe in a handler")]
+            unsafe {
+                nix::libc::_exit(INTERRUPTED);
+            }
         }
     }
     let action = nix::sys::signal::SigAction::new(
@@ -39,7 +49,7 @@ pub(super) fn stop_on_interrupt() -> Result<(), String> {
         nix::sys::signal::Signal::SIGINT,
         nix::sys::signal::Signal::SIGTERM,
     ] {
-        // SAFETY: the handler stores into an atomic and may abort, both of which are async-signal-safe.
+        // SAFETY: the handler only uses atomics and system calls that are async-signal-safe.
         #[expect(
             unsafe_code,
             reason = "sigaction has no safe form for a handler of one's own"
@@ -58,8 +68,10 @@ pub(super) fn stopped() -> bool {
 pub(super) fn run(what: &What, reports: &Reports) -> Result<u8, String> {
     let scenario = what.scenario()?;
     reports.try_places()?;
+    let admin = Admin::of(&scenario, what)?;
+    admin.as_ref().map_or(Ok(()), Admin::check)?;
     stop_on_interrupt()?;
-    let mut view = View::new(&scenario, what.no_tui);
+    let mut view = View::new(&scenario, admin, what.no_tui);
     let results = play(&scenario, what, &mut view)?;
     view.end();
     for line in terminal::summary(&results, terminal::Style::of_output()) {

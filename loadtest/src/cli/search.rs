@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{
-    Reports, What, duration, play,
+    Reports, What,
+    admin::Admin,
+    duration, play,
     print::{remark, say},
     rate,
     view::View,
@@ -107,6 +109,7 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
     let mut scenario = asked.what.scenario()?;
     let reports = reports(asked.json.as_ref(), asked.html.as_ref());
     reports.try_places()?;
+    let admin = Admin::of(&scenario, &asked.what)?;
     play::stop_on_interrupt()?;
     judge_latency(&mut scenario);
     let plan = capacity::Plan {
@@ -125,7 +128,8 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
             phases: vec![Phase::constant(trial.rate_per_second, asked.step)],
             spacing,
         };
-        let results = play::play(&step, &asked.what, &mut View::quiet(&step))?;
+        let mut view = View::quiet(&step, admin.clone());
+        let results = play::play(&step, &asked.what, &mut view)?;
         remark(format_args!(
             "{:<8} {:>9.1}/s  {:<8} {}",
             trial.purpose.label(),
@@ -249,7 +253,8 @@ impl Compare {
             .as_ref()
             .map(|command| compare::start(command, trial.side.name(), prepare::address(&scenario)?))
             .transpose()?;
-        let results = play::play(&scenario, &what, &mut View::quiet(&scenario))?;
+        let mut view = View::quiet(&scenario, Admin::of(&scenario, &what)?);
+        let results = play::play(&scenario, &what, &mut view)?;
         drop(started);
         let shown = self.measure.shown_of(&results);
         remark(format_args!(

@@ -2,11 +2,10 @@
 
 use std::{
     io::{self, IsTerminal as _, Stderr, Write as _},
-    net::SocketAddr,
     time::Duration,
 };
 
-use super::{admin, play::stopped};
+use super::{admin::Admin, play::stopped};
 use crate::{
     report::terminal::{Progress, Screen, Style, Watch, frame, line},
     results::{PoolSecond, Results, Second},
@@ -19,14 +18,14 @@ pub(super) struct View {
     progress: Progress,
     watch: Watch,
     abort: abort::Watch,
-    admin: Option<SocketAddr>,
+    admin: Option<Admin>,
     pools: Vec<(i64, PoolSecond)>,
     screen: Option<(Screen<Stderr>, Style)>,
     quiet: bool,
 }
 
 impl View {
-    pub(super) fn new(scenario: &Scenario, plain: bool) -> Self {
+    pub(super) fn new(scenario: &Scenario, admin: Option<Admin>, plain: bool) -> Self {
         let planned = match &scenario.arrivals {
             crate::scenario::Arrivals::Open { phases, .. } => {
                 let nanos: u64 = phases.iter().map(crate::schedule::Phase::length).sum();
@@ -39,7 +38,7 @@ impl View {
             progress: Progress::default(),
             watch: Watch::new(planned.as_secs_f64()),
             abort: abort::Watch::new(&scenario.abort, scenario.timeouts.from_plan()),
-            admin: scenario.admin,
+            admin,
             pools: Vec::new(),
             screen: terminal.then(|| (Screen::new(io::stderr()), Style::detect())),
             quiet: false,
@@ -47,17 +46,17 @@ impl View {
     }
 
     /// One that shows nothing, for runs of a search.
-    pub(super) fn quiet(scenario: &Scenario) -> Self {
+    pub(super) fn quiet(scenario: &Scenario, admin: Option<Admin>) -> Self {
         Self {
             quiet: true,
-            ..Self::new(scenario, true)
+            ..Self::new(scenario, admin, true)
         }
     }
 
     /// A second is over; a reason when the run must not go on.
     pub(super) fn see(&mut self, second: &Second) -> Option<String> {
         let mut second = second.clone();
-        second.pool = self.admin.and_then(admin::ask).or(second.pool);
+        second.pool = self.admin.as_ref().and_then(Admin::ask).or(second.pool);
         self.pools
             .extend(second.pool.map(|pool| (second.at_seconds, pool)));
         self.progress = self.watch.see(&second).clone();

@@ -16,10 +16,10 @@ use std::{
 
 use rustix::{
     fs::{MemfdFlags, memfd_create},
-    process::{Pid, Signal, kill_process_group},
+    process::{Pid, Signal},
 };
 
-use super::Side;
+use super::{Side, groups::Group};
 
 /// A target that takes longer to listen has failed to start.
 const START_MAX: Duration = Duration::from_mins(1);
@@ -36,6 +36,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Started {
     child: Child,
+    group: Group,
 }
 
 /// Starts `command`, which serves what is called `name`, with `sh -c`, and waits until `address` takes connections.
@@ -48,8 +49,8 @@ pub fn start(command: &str, name: &str, address: SocketAddr) -> Result<Started, 
             "somebody listens on {address} already; stop that first, or do without a start command"
         ));
     }
-    let (child, said) = spawn(command, name)?;
-    let mut started = Started { child };
+    let (child, group, said) = spawn(command, name)?;
+    let mut started = Started { child, group };
     let deadline = Instant::now() + START_MAX;
     while Instant::now() < deadline {
         if let Ok(Some(status)) = started.child.try_wait() {
@@ -76,10 +77,12 @@ pub fn start(command: &str, name: &str, address: SocketAddr) -> Result<Started, 
 /// # Errors
 /// In words, when it cannot be started or does not exit with 0.
 pub fn restart(command: &str, side: Side) -> Result<(), String> {
-    let (mut child, said) = spawn(command, side.name())?;
+    let (mut child, group, said) = spawn(command, side.name())?;
     let status: ExitStatus = child
         .wait()
         .map_err(|error| format!("cannot wait for the restart command `{command}`: {error}"))?;
+    // What it left behind is what it was to start.
+    drop(group);
     if status.success() {
         return Ok(());
     }
@@ -91,12 +94,12 @@ pub fn restart(command: &str, side: Side) -> Result<(), String> {
 }
 
 /// In a process group of its own: Ctrl-C is for launchday, which ends the target itself.
-fn spawn(command: &str, name: &str) -> Result<(Child, File), String> {
+fn spawn(command: &str, name: &str) -> Result<(Child, Group, File), String> {
     let words = |error| format!("cannot start `{command}`: {error}");
     let said = memfd_create("launchday-command", MemfdFlags::CLOEXEC)
         .map_err(|error| words(error.into()))?;
     let said = File::from(said);
-    let child = Command::new("sh")
+    let mut child = Command::new("sh")
         .args(["-c", command])
         .env("LAUNCHDAY_SIDE", name)
         .stdin(Stdio::null())
@@ -106,7 +109,13 @@ fn spawn(command: &str, name: &str) -> Result<(Child, File), String> {
         .process_group(0)
         .spawn()
         .map_err(words)?;
-    Ok((child, said))
+    let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let Some(group) = leader.and_then(Group::of) else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("too many commands run beside `{command}`"));
+    };
+    Ok((child, group, said))
 }
 
 fn listens(address: SocketAddr) -> bool {
@@ -131,16 +140,12 @@ fn last_words(said: &File) -> String {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else {
-            return;
-        };
-        // Each fails only when nobody of the group is left.
-        let _ = kill_process_group(group, Signal::TERM);
+        self.group.kill(Signal::TERM);
         let deadline = Instant::now() + STOP_MAX;
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(LOOK);
         }
-        let _ = kill_process_group(group, Signal::KILL);
+        self.group.kill(Signal::KILL);
         let _ = self.child.wait();
     }
 }

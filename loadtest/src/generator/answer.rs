@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, Status};
 
-use super::{chunks::Chunks, retry_after};
+use super::{chunks::Chunks, retry_after, set_cookie};
 
 /// Most bytes of a head.
 const HEAD_MAX: usize = 65_536;
@@ -27,7 +27,7 @@ pub(crate) struct Answer {
     pub(crate) retry_after_seconds: Option<u32>,
     /// `Location` of a redirect; empty: none.
     pub(crate) location: String,
-    /// `Set-Cookie` values up to their first `;`, each ended by a line feed.
+    /// What is kept of each `Set-Cookie`, ended by a line feed.
     pub(crate) cookies: Vec<u8>,
     /// Bytes of the body so far, without its coding.
     pub(crate) body_bytes: u64,
@@ -207,9 +207,7 @@ impl Reader {
                 }
             }
             10 if name.eq_ignore_ascii_case("set-cookie") => {
-                let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
-                self.answer.cookies.extend_from_slice(pair.trim_ascii());
-                self.answer.cookies.push(b'\n');
+                set_cookie::keep(value, &mut self.answer.cookies);
             }
             _ => {}
         }

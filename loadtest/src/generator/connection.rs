@@ -13,7 +13,11 @@ use rustix::io::Errno;
 use rustls::{ClientConnection, HandshakeKind};
 
 use super::{answer::Reader, http2::Session, socket::reason_of, socket_io::SocketIo};
-use crate::{results::Reason, workload::Tls};
+use crate::{
+    record::Remainder,
+    results::Reason,
+    workload::{Tls, Written},
+};
 
 /// What uploads consist of.
 static FILLER: [u8; 16_384] = [b'x'; 16_384];
@@ -42,6 +46,18 @@ pub(crate) enum Arrived {
     End(Reason),
 }
 
+/// A request as it is put on a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    /// Head and text.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) body: Written,
+    /// Whether the answer has no body.
+    pub(crate) is_head: bool,
+    /// When it was planned, nanoseconds since the start.
+    pub(crate) plan: u64,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -63,7 +79,14 @@ pub(crate) struct Connection {
     /// What the kernel did not take yet, from `out_from` on.
     out: Vec<u8>,
     out_from: usize,
+    /// Of an upload, what was not given to the kernel or to TLS yet.
     filler: u64,
+    /// Bytes of the body of the request at hand.
+    body: u64,
+    /// Of them, those that TLS was given last: the peer can read none of a record before all of it is there.
+    sealed: u64,
+    /// When the request at hand was planned.
+    plan: u64,
 }
 
 /// Buffers of a worker, used for every connection in turn.
@@ -113,6 +136,9 @@ impl Connection {
             out: Vec::new(),
             out_from: 0,
             filler: 0,
+            body: 0,
+            sealed: 0,
+            plan: 0,
         })
     }
 
@@ -129,19 +155,13 @@ impl Connection {
     }
 
     /// Goes on shaking hands; true when the connection is ready for requests.
-    pub(crate) fn handshake(&mut self, scratch: &mut Scratch) -> Result<bool, Reason> {
+    pub(crate) fn handshake(&mut self) -> Result<bool, Reason> {
         if self.tls.is_none() {
             return Ok(true);
         }
+        // A peer that closes in the middle of a handshake speaks no TLS, or refused us.
         self.write_records().map_err(|_| Reason::Tls)?;
-        if let Arrived::End(reason) = self.receive(scratch) {
-            // A peer that closes in the middle of a handshake speaks no TLS, or refused us.
-            return Err(if reason == Reason::Reset {
-                Reason::Tls
-            } else {
-                reason
-            });
-        }
+        self.read_handshake().map_err(|_| Reason::Tls)?;
         self.write_records().map_err(|_| Reason::Tls)?;
         let Some(tls) = self.tls.as_ref().filter(|tls| !tls.is_handshaking()) else {
             return Ok(false);
@@ -150,6 +170,23 @@ impl Connection {
             .handshake_kind()
             .map(|kind| kind == HandshakeKind::Resumed);
         Ok(true)
+    }
+
+    /// Takes what came of the handshake. What lies behind its end is for whoever speaks next: of an HTTP/2 server that may be
+    /// its first frame.
+    fn read_handshake(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(());
+        };
+        while tls.is_handshaking() {
+            match tls.read_tls(&mut Socket(&self.socket)) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => tls.process_new_packets().map_err(io::Error::other)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(())
     }
 
     /// Speaks HTTP/2 from here on, on a connection that is ready for bytes.
@@ -176,29 +213,61 @@ impl Connection {
         }
     }
 
-    /// Begins a request; the answer to a HEAD has no body.
-    pub(crate) fn send(
-        &mut self,
-        request: &[u8],
-        filler: u64,
-        is_head: bool,
-    ) -> Result<(), Reason> {
-        self.reader.expect(is_head);
+    /// Whether it only ends what it has (HTTP/2).
+    pub(crate) fn is_leaving(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.is_leaving())
+    }
+
+    /// Begins a request.
+    pub(crate) fn send(&mut self, request: Outgoing<'_>) -> Result<(), Reason> {
+        self.reader.expect(request.is_head);
         self.used += 1;
-        self.filler = filler;
+        self.filler = request.body.filler;
+        self.body = request.body.body();
+        self.sealed = request.body.text;
+        self.plan = request.plan;
         if let Some(tls) = &mut self.tls {
-            tls.writer().write_all(request).map_err(|_| Reason::Tls)?;
-            return self.flush();
+            let taken = tls.writer().write_all(request.bytes);
+            taken.map_err(|_| Reason::Tls)?;
+            let flushed = self.flush();
+            return if self.filler > 0 { Ok(()) } else { flushed };
         }
-        let written = write(&self.socket, request)?;
+        let written = write(&self.socket, request.bytes)?;
         self.out.clear();
         self.out_from = 0;
-        if written < request.len() {
+        if written < request.bytes.len() {
             self.out
-                .extend_from_slice(request.get(written..).unwrap_or_default());
+                .extend_from_slice(request.bytes.get(written..).unwrap_or_default());
             return Ok(());
         }
-        if filler > 0 { self.flush() } else { Ok(()) }
+        // That it breaks under an upload the kernel tells again, with the answer that may lie before it.
+        let _ = self.flush();
+        Ok(())
+    }
+
+    /// Whether a part of the request was not given to the kernel yet. An answer may come before (RFC 9112 §9.3): the peer
+    /// then takes whatever follows for the rest of that body.
+    pub(crate) fn is_writing(&self) -> bool {
+        let sealed = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
+        self.filler > 0 || self.out_from < self.out.len() || sealed
+    }
+
+    /// What the request at hand would leave if it ended now: bytes of its body that the peer cannot have, and those of an
+    /// answer that is not whole.
+    pub(crate) fn remainder(&self) -> Remainder {
+        let sealed = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
+        let sealed = if sealed { self.sealed } else { 0 };
+        let kept = self.out.len().saturating_sub(self.out_from) as u64;
+        Remainder {
+            plan: self.plan,
+            unsent_bytes: self.body.min(self.filler + kept + sealed),
+            received_bytes: if matches!(self.stage, Stage::Busy(_)) {
+                self.reader.answer.body_bytes
+            } else {
+                0
+            },
+        }
     }
 
     /// Writes on where the kernel stopped taking.
@@ -237,6 +306,7 @@ impl Connection {
             let next = next_filler(self.filler);
             tls.writer().write_all(next).map_err(|_| Reason::Tls)?;
             self.filler -= next.len() as u64;
+            self.sealed = next.len() as u64;
         }
     }
 
@@ -263,6 +333,8 @@ impl Connection {
             let read = match rustix::io::read(&self.socket, &mut *scratch.raw) {
                 Ok(read) => read,
                 Err(Errno::AGAIN | Errno::INTR) => return arrived,
+                // No end, even of an answer that ends with its connection.
+                Err(_) if arrived == Arrived::Nothing => return Arrived::End(Reason::Reset),
                 Err(_) => return self.end(arrived),
             };
             if read == 0 {

@@ -3,6 +3,10 @@
 //! The protocol is the `h2` crate's. It wants to be polled; so whatever the kernel reports polls the connection, and a
 //! waker for each stream notes which of them have something, because asking a thousand streams after each packet would cost
 //! more than the packets. Streams allocate (heads are maps there); the promise of none per request is HTTP/1.1's.
+//!
+//! A target that takes its leave (GOAWAY) gets no more streams, and answers those that it has.
+
+mod stream;
 
 use std::{
     future::Future,
@@ -12,33 +16,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{
-    RecvStream, SendStream,
-    client::{Builder, Connection, ResponseFuture, SendRequest},
-};
-use http::{HeaderMap, Request, header};
+use h2::client::{Builder, Connection, SendRequest};
+use http::Request;
 use slab::Slab;
 
-use super::{answer::Answer, retry_after, socket_io::SocketIo};
-use crate::results::Reason;
+pub(crate) use self::stream::{Ended, Outcome, Upload};
+use self::stream::{Stream, reason_of};
+use super::socket_io::SocketIo;
+use crate::{record::Remainder, results::Reason};
 
-/// What uploads consist of, sent without copying.
-static FILLER: [u8; 16_384] = [b'x'; 16_384];
 /// Receive windows: no request should wait for our permission.
 const WINDOW: u32 = 1 << 24;
 
 type Handshake = Pin<
     Box<dyn Future<Output = Result<(SendRequest<Bytes>, Connection<SocketIo, Bytes>), h2::Error>>>,
 >;
-
-/// What came of a stream.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// The whole answer.
-    Answer(Answer),
-    /// None, and why.
-    Failed(Reason),
-}
 
 /// Streams that have something, by their place.
 type Woken = Arc<Mutex<Vec<usize>>>;
@@ -62,18 +54,6 @@ impl Wake for StreamWaker {
     }
 }
 
-enum Stage {
-    Head(ResponseFuture),
-    Body(RecvStream),
-}
-
-struct Stream {
-    citizen: u32,
-    stage: Stage,
-    sending: SendStream<Bytes>,
-    answer: Answer,
-}
-
 enum State {
     Opening(Handshake),
     Open(Box<SendRequest<Bytes>>, Box<Connection<SocketIo, Bytes>>),
@@ -88,8 +68,10 @@ pub(crate) struct Session {
     /// By place, made once.
     wakers: Vec<Waker>,
     served: u64,
-    /// Whether the last request has its stream: one that was reset occupies it until that is written.
+    /// Whether the last request has its stream (one that was reset occupies it until that is written), and others may follow.
     is_ready: bool,
+    /// Whether no other will ever follow.
+    is_leaving: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -115,6 +97,7 @@ impl Session {
             wakers: Vec::new(),
             served: 0,
             is_ready: false,
+            is_leaving: false,
         }
     }
 
@@ -133,75 +116,60 @@ impl Session {
         matches!(self.state, State::Over)
     }
 
+    /// Whether it takes no other request, and only ends what it has.
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.is_leaving || self.is_over()
+    }
+
     /// Requests that were sent on it.
     pub(crate) const fn served(&self) -> u64 {
         self.served
     }
 
-    /// Sends a request with so much text and filler as its body.
-    pub(crate) fn send(
-        &mut self,
-        citizen: u32,
-        request: Request<()>,
-        text: Bytes,
-        filler: u64,
-    ) -> Result<(), Reason> {
+    /// Sends a request; false if the connection took nothing of it.
+    pub(crate) fn send(&mut self, request: Request<()>, upload: Upload) -> bool {
         let State::Open(sender, _) = &mut self.state else {
-            return Err(Reason::StreamRefused);
+            return false;
         };
-        let is_bodiless = text.is_empty() && filler == 0;
-        let (response, mut sending) = sender
-            .send_request(request, is_bodiless)
-            .map_err(|error| reason_of(&error))?;
-        if !text.is_empty() {
-            sending
-                .send_data(text, filler == 0)
-                .map_err(|error| reason_of(&error))?;
-        }
-        let mut left = filler;
-        while left > 0 {
-            let next = usize::try_from(left)
-                .unwrap_or(usize::MAX)
-                .min(FILLER.len());
-            left -= next as u64;
-            let bytes = Bytes::from_static(FILLER.get(..next).unwrap_or_default());
-            sending
-                .send_data(bytes, left == 0)
-                .map_err(|error| reason_of(&error))?;
-        }
-        self.served += 1;
-        let place = self.streams.insert(Stream {
-            citizen,
-            stage: Stage::Head(response),
-            sending,
-            answer: Answer::default(),
-        });
-        self.note_woken(place);
+        let sent = sender.send_request(request, upload.left() == 0);
         self.look_if_ready();
-        Ok(())
+        let Ok((response, sending)) = sent else {
+            return false;
+        };
+        self.served += 1;
+        let place = self.streams.insert(Stream::new(upload, response, sending));
+        let waker = self.waker(place);
+        if let Some(stream) = self.streams.get_mut(place) {
+            stream.write(&mut Context::from_waker(&waker));
+        }
+        self.note_woken(place);
+        true
     }
 
     fn look_if_ready(&mut self) {
         if let State::Open(sender, _) = &mut self.state {
             let mut context = Context::from_waker(Waker::noop());
-            self.is_ready = sender.poll_ready(&mut context).is_ready();
+            let ready = sender.poll_ready(&mut context);
+            // An error is a leave that was taken, or streams that are used up (RFC 9113 §5.1.1, §6.8): it stays.
+            self.is_leaving = matches!(ready, Poll::Ready(Err(_)));
+            self.is_ready = matches!(ready, Poll::Ready(Ok(())));
         }
     }
 
     /// The citizen left: the stream is reset, the connection stays.
-    pub(crate) fn cancel(&mut self, citizen: u32) {
-        let found = self
-            .streams
-            .iter()
-            .find(|(_, stream)| stream.citizen == citizen);
-        if let Some(place) = found.map(|(place, _)| place) {
-            let mut stream = self.streams.remove(place);
-            stream.sending.send_reset(h2::Reason::CANCEL);
-        }
+    pub(crate) fn cancel(&mut self, citizen: u32) -> Option<Remainder> {
+        let mut streams = self.streams.iter();
+        let (place, _) = streams.find(|(_, stream)| stream.citizen() == citizen)?;
+        Some(self.streams.remove(place).cancel())
     }
 
-    /// Goes on as far as the kernel lets it; `see` gets every citizen's end.
-    pub(crate) fn drive(&mut self, ended: &mut Vec<(u32, Outcome)>) {
+    /// What streams would leave if they ended now.
+    pub(crate) fn remainders(&self) -> impl Iterator<Item = Remainder> {
+        self.streams.iter().map(|(_, stream)| stream.remainder())
+    }
+
+    /// Goes on as far as the kernel lets it; `ended` gets every request's end.
+    pub(crate) fn drive(&mut self, ended: &mut Vec<Ended>) {
         if let State::Opening(handshake) = &mut self.state {
             match handshake
                 .as_mut()
@@ -239,7 +207,7 @@ impl Session {
 
     /// Some if any stream had something: then the connection has to be polled again.
     #[expect(clippy::option_option, reason = "as for the connection")]
-    fn poll_streams(&mut self, ended: &mut Vec<(u32, Outcome)>) -> Option<Option<Reason>> {
+    fn poll_streams(&mut self, ended: &mut Vec<Ended>) -> Option<Option<Reason>> {
         let woken = std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
         if woken.is_empty() {
             return None;
@@ -250,12 +218,7 @@ impl Session {
                 continue;
             };
             if let Poll::Ready(outcome) = stream.poll(&mut Context::from_waker(&waker)) {
-                let stream = self.streams.remove(place);
-                let outcome = match outcome {
-                    Ok(()) => Outcome::Answer(stream.answer),
-                    Err(reason) => Outcome::Failed(reason),
-                };
-                ended.push((stream.citizen, outcome));
+                ended.push(self.streams.remove(place).end(outcome));
             }
         }
         Some(None)
@@ -281,72 +244,16 @@ impl Session {
             .push(place);
     }
 
-    /// The connection is over, and every stream with it.
-    fn end(&mut self, reason: Reason, ended: &mut Vec<(u32, Outcome)>) {
+    /// The connection is over, and every stream with it. Its last bytes may hold whole answers, or say which streams were
+    /// never worked on.
+    fn end(&mut self, reason: Reason, ended: &mut Vec<Ended>) {
         self.state = State::Over;
-        for stream in self.streams.drain() {
-            ended.push((stream.citizen, Outcome::Failed(reason)));
+        for mut stream in self.streams.drain() {
+            let polled = stream.poll(&mut Context::from_waker(Waker::noop()));
+            ended.push(match polled {
+                Poll::Ready(outcome) => stream.end(outcome),
+                Poll::Pending => stream.fail(reason),
+            });
         }
-    }
-}
-
-impl Stream {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Reason>> {
-        loop {
-            match &mut self.stage {
-                Stage::Head(response) => match Pin::new(response).poll(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(reason_of(&error))),
-                    Poll::Ready(Ok(response)) => {
-                        let (head, body) = response.into_parts();
-                        self.answer.status = head.status.as_u16();
-                        note(&mut self.answer, &head.headers);
-                        self.stage = Stage::Body(body);
-                    }
-                },
-                Stage::Body(body) => match body.poll_data(context) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(None) => return Poll::Ready(Ok(())),
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(reason_of(&error))),
-                    Poll::Ready(Some(Ok(bytes))) => {
-                        self.answer.body_bytes += bytes.len() as u64;
-                        if let Err(error) = body.flow_control().release_capacity(bytes.len()) {
-                            return Poll::Ready(Err(reason_of(&error)));
-                        }
-                    }
-                },
-            }
-        }
-    }
-}
-
-fn note(answer: &mut Answer, fields: &HeaderMap) {
-    let value = |name| fields.get(name).map(http::HeaderValue::as_bytes);
-    answer.retry_after_seconds = value(header::RETRY_AFTER)
-        .and_then(|asked| retry_after::seconds(asked, value(header::DATE)));
-    if let Some(location) = fields
-        .get(header::LOCATION)
-        .and_then(|value| value.to_str().ok())
-    {
-        answer.location.push_str(location);
-    }
-    for value in fields.get_all(header::SET_COOKIE) {
-        let pair = value
-            .as_bytes()
-            .split(|byte| *byte == b';')
-            .next()
-            .unwrap_or_default();
-        answer.cookies.extend_from_slice(pair.trim_ascii());
-        answer.cookies.push(b'\n');
-    }
-}
-
-fn reason_of(error: &h2::Error) -> Reason {
-    if error.is_io() {
-        Reason::Reset
-    } else if error.is_remote() || error.is_go_away() || error.is_reset() {
-        Reason::StreamRefused
-    } else {
-        Reason::MalformedAnswer
     }
 }

@@ -10,13 +10,14 @@
 //! | [`requests`] | a citizen's request from its plan to its end |
 //! | [`connections`] | opening, choosing, reading, giving back |
 //! | [`multiplexed`] | the same over HTTP/2 |
-//! | [`carried`] | cookies and redirects |
+//! | [`carried`], [`redirect`] | cookies and redirects |
 //! | [`pace`] | whether to wake for each event |
 
 mod carried;
 mod connections;
 mod multiplexed;
 mod pace;
+mod redirect;
 mod requests;
 
 use std::{
@@ -34,7 +35,7 @@ use slab::Slab;
 
 use self::{carried::Carried, pace::Pace};
 use super::{
-    Settings, connection::Connection, connection::Scratch, http2::Outcome, names::Names,
+    Settings, connection::Connection, connection::Scratch, http2::Ended, names::Names,
     processor::Processor, sources::Sources,
 };
 use crate::{
@@ -78,7 +79,10 @@ struct Entry {
     /// Counts requests, so that an old place in the queue is recognised.
     ticket: u32,
     ready: u64,
-    written: u64,
+    /// When its first byte was written; none before.
+    written: Option<u64>,
+    /// How often it was sent again because the target had not begun to work on it.
+    repeats: u8,
     /// The connection of its own, with its generation.
     own: Option<(u32, u32)>,
     carried: Option<Box<Carried>>,
@@ -117,7 +121,7 @@ pub(super) struct Worker<'w> {
     queue: VecDeque<(u32, u32)>,
     /// HTTP/2 connections with something to write, with their generation.
     touched: Vec<(u32, u32)>,
-    ended: Vec<(u32, Outcome)>,
+    ended: Vec<Ended>,
     /// Citizens without a connection.
     waiting: u64,
     /// Those of them who wait for a shared one.
@@ -365,7 +369,8 @@ impl<'w> Worker<'w> {
             is_queued: false,
             ticket: 0,
             ready: 0,
-            written: 0,
+            written: None,
+            repeats: 0,
             own: None,
             carried: None,
         });
@@ -408,7 +413,7 @@ impl<'w> Worker<'w> {
                     &entry.citizen,
                     &Ending {
                         fate: Fate::Unanswered,
-                        written: matches!(entry.phase, Phase::Sent(_)).then_some(entry.written),
+                        written: entry.written,
                         at: now,
                         taken_up: true,
                         status: 0,
@@ -430,6 +435,7 @@ impl<'w> Worker<'w> {
             let citizen = Citizen::arrive(number, at, self.workload);
             self.record.never_set_out(&citizen, reason, now);
         }
+        self.note_remainders();
         self.totals.open_max = self.totals.open_max.max(self.connections.len() as u64);
     }
 }

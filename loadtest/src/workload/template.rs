@@ -26,7 +26,7 @@ pub struct Filling<'a> {
     pub cookies: &'a [u8],
     /// Where a redirect led, in place of the path; empty: the step's own.
     pub redirect: &'a [u8],
-    /// Whether the redirect keeps method and body (307, 308; RFC 9110 §15.4).
+    /// Whether the redirect keeps method and body (RFC 9110 §15.4).
     pub keeps_method: bool,
 }
 
@@ -37,7 +37,9 @@ pub struct Template {
     path: Vec<Piece>,
     /// From the space after the path to the last own field.
     fields: Vec<Piece>,
-    /// The same by name, without `Host`, for HTTP/2.
+    /// The same without what tells of the body, for a redirect that leaves it behind.
+    bodiless_fields: Vec<Piece>,
+    /// The first by name, without `Host`, for HTTP/2.
     named: Vec<(String, Vec<Piece>)>,
     /// What stands in `Host`.
     authority: Vec<Piece>,
@@ -73,15 +75,20 @@ impl Template {
             .iter()
             .filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
         named.extend(others.map(|(name, value)| (name.as_str(), value.as_str())));
-        let head = std::iter::once(&("Host", authority))
-            .chain(&named)
-            .fold(String::from(" HTTP/1.1\r\n"), |head, (name, value)| {
+        let head = |has_body| {
+            let kept = named
+                .iter()
+                .filter(|(name, _)| has_body || !is_of_body(name));
+            let start = format!(" HTTP/1.1\r\nHost: {authority}\r\n");
+            kept.fold(start, |head, (name, value)| {
                 head + name + ": " + value + "\r\n"
-            });
+            })
+        };
         Self {
             method: method.as_bytes().into(),
             path: pieces(path),
-            fields: pieces(&head),
+            fields: pieces(&head(true)),
+            bodiless_fields: pieces(&head(false)),
             named: named
                 .iter()
                 .map(|(name, value)| (name.to_ascii_lowercase(), pieces(value)))
@@ -109,6 +116,25 @@ impl Template {
         text_for(&self.authority, tenant)
     }
 
+    /// Writes path and query, those of a redirect if one led on, behind what `out` holds.
+    pub fn write_target(&self, filling: &Filling<'_>, out: &mut Vec<u8>) {
+        if filling.redirect.is_empty() {
+            fill(&self.path, filling, out);
+        } else {
+            out.extend_from_slice(filling.redirect);
+        }
+    }
+
+    /// Writes what stands in `Host` behind what `out` holds.
+    pub fn write_authority(&self, filling: &Filling<'_>, out: &mut Vec<u8>) {
+        fill(&self.authority, filling, out);
+    }
+
+    /// Whether it posts something.
+    pub fn is_post(&self) -> bool {
+        &*self.method == b"POST"
+    }
+
     /// Whether the answer has no body, whatever its head says.
     pub fn is_head(&self) -> bool {
         &*self.method == b"HEAD"
@@ -126,19 +152,19 @@ impl Template {
         let scheme = url.split("://").next().unwrap_or_default();
         let mut uri = Vec::from(scheme);
         uri.extend_from_slice(b"://");
-        fill(&self.authority, filling, &mut uri);
-        if redirected {
-            uri.extend_from_slice(filling.redirect);
-        } else {
-            fill(&self.path, filling, &mut uri);
-        }
+        self.write_authority(filling, &mut uri);
+        self.write_target(filling, &mut uri);
         let method = if plain && !self.is_head() {
             b"GET"
         } else {
             &*self.method
         };
         let mut request = Request::builder().method(method).uri(uri.as_slice());
-        for (name, value) in &self.named {
+        let named = self
+            .named
+            .iter()
+            .filter(|(name, _)| !plain || !is_of_body(name));
+        for (name, value) in named {
             request = request.header(name, filled(value, filling));
         }
         if !filling.cookies.is_empty() {
@@ -166,12 +192,13 @@ impl Template {
             &self.method
         });
         out.push(b' ');
-        if redirected {
-            out.extend_from_slice(filling.redirect);
+        self.write_target(filling, out);
+        let fields = if plain {
+            &self.bodiless_fields
         } else {
-            fill(&self.path, filling, out);
-        }
-        fill(&self.fields, filling, out);
+            &self.fields
+        };
+        fill(fields, filling, out);
         if !filling.cookies.is_empty() {
             out.extend_from_slice(b"Cookie: ");
             out.extend_from_slice(filling.cookies);
@@ -208,6 +235,16 @@ impl Written {
     pub const fn body(self) -> u64 {
         self.text.saturating_add(self.filler)
     }
+}
+
+/// Whether a field tells of the body (Fetch, "request-body-header name").
+fn is_of_body(name: &str) -> bool {
+    let of_body = ["encoding", "language", "location", "type"];
+    let kind = name
+        .get(..8)
+        .filter(|start| start.eq_ignore_ascii_case("content-"));
+    kind.and_then(|_| name.get(8..))
+        .is_some_and(|kind| of_body.iter().any(|known| known.eq_ignore_ascii_case(kind)))
 }
 
 fn pieces(text: &str) -> Vec<Piece> {
@@ -340,7 +377,10 @@ mod tests {
         };
         let (text, body) = written(&form(), &filling);
         assert!(text.starts_with("GET /done HTTP/1.1\r\n"), "{text}");
+        assert!(!text.contains("Content-Type"), "{text}");
         assert_eq!(body.body(), 0);
+        let (request, ..) = form().streamed(&filling, "http://a.example").unwrap();
+        assert!(!request.headers().contains_key("content-type"));
         filling.keeps_method = true;
         assert!(
             written(&form(), &filling)

@@ -218,3 +218,36 @@ fn a_url_and_a_file_are_no_pair() {
     assert_eq!(said.code, 2);
     assert!(said.err.contains("both be URLs"), "{}", said.err);
 }
+
+#[test]
+fn a_second_interrupt_ends_the_target_that_was_started_even_one_that_does_not_want_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let (a, b) = (nobody(), nobody());
+    scenario(directory.path(), "{ rate: 10/s, duration: 1h }", "");
+    let mut comparing = std::process::Command::new(super::PROGRAM);
+    comparing
+        .arg("compare")
+        .args([a, b].map(|address| format!("http://{address}")))
+        .arg("--scenario=scenario.yaml")
+        .arg(format!(
+            "--start-a=trap '' TERM; {} origin --listen {a} & wait",
+            super::PROGRAM
+        ))
+        .current_dir(directory.path());
+    let mut comparing = comparing.spawn().unwrap();
+    while std::net::TcpStream::connect(a).is_err() {
+        assert_eq!(comparing.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    let process = rustix::process::Pid::from_child(&comparing);
+    let status = loop {
+        if let Some(status) = comparing.try_wait().unwrap() {
+            break status;
+        }
+        // The target would live for ten seconds more if it were only asked to end.
+        rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(130));
+    assert!(std::net::TcpStream::connect(a).is_err(), "A still runs");
+}

@@ -85,15 +85,21 @@ fn at_forty_columns_neither_frame_nor_summary_is_wider() {
     }
 }
 
-/// Answers as the admin API of a Schleuse with one pool.
-fn admin() -> SocketAddr {
+/// Answers as the admin API of a Schleuse with one pool, to who shows this token; empty: to all.
+fn admin(token: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let mut question = [0; 4096];
             let read = stream.read(&mut question).unwrap_or_default();
-            let body = if question[..read].starts_with(b"GET /api/v1/signals ") {
+            let shown = format!("\r\nAuthorization: Bearer {token}\r\n");
+            let question = String::from_utf8_lossy(&question[..read]);
+            if !token.is_empty() && !question.contains(&shown) {
+                let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+                continue;
+            }
+            let body = if question.starts_with("GET /api/v1/signals ") {
                 r#"[{"pool":"a","known":true,"ready":3,"desired":4}]"#
             } else {
                 r#"[{"name":"a","waiting":4,"in_flight":6,"endpoints":[]}]"#
@@ -118,7 +124,7 @@ fn replicas_of_a_schleuse_are_in_every_line_and_in_the_result() {
             "-z",
             "1s",
             "--no-tui",
-            &format!("--admin=http://{}", admin()),
+            &format!("--admin=http://{}", admin("")),
             "--json=r.json",
         ],
     );
@@ -135,4 +141,33 @@ fn replicas_of_a_schleuse_are_in_every_line_and_in_the_result() {
     let wrong = launchday(directory.path(), &["run", "smoke", "--admin=schleuse:9900"]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("write http://IP:PORT"), "{}", wrong.err);
+}
+
+#[test]
+fn an_admin_api_with_a_token_is_shown_it_and_one_that_misses_it_is_told_before_the_run() {
+    const TOKEN: &str = "0123456789abcdef";
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("token"), format!("{TOKEN}\n")).unwrap();
+    let target = origin(0);
+    let (url, admin) = (
+        format!("http://{}", target.address),
+        format!("--admin=http://{}", admin(TOKEN)),
+    );
+    let run = ["run", &url, "-z", "1s", "--no-tui", &admin];
+    let from_file = [&run[..], &["--admin-token-file=token"]].concat();
+    let mut from_environment = Command::new(PROGRAM);
+    from_environment
+        .args(run)
+        .env("LAUNCHDAY_ADMIN_TOKEN", TOKEN)
+        .current_dir(directory.path());
+    for said in [
+        launchday(directory.path(), &from_file),
+        from_environment.output().unwrap().into(),
+    ] {
+        assert!(said.err.contains("replicas 3/4, queue 4"), "{}", said.err);
+        assert!(!said.err.contains(TOKEN) && !said.out.contains(TOKEN));
+    }
+    let without = launchday(directory.path(), &run);
+    assert_eq!(without.code, 2, "{}", without.err);
+    assert!(without.err.contains("wants its token"), "{}", without.err);
 }

@@ -1,8 +1,11 @@
 //! The generator against a target of the test's own, over real sockets: what it says happened is what happened.
 #![cfg(test)] // tells clippy that helpers may unwrap like tests
 
+mod carried;
 mod counts;
+mod early;
 mod honesty;
+mod leave;
 mod ports;
 mod secure;
 mod target;

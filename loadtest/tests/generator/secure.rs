@@ -18,13 +18,13 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, Stream
 use super::{play, settings, workload};
 
 /// A certificate for `localhost` and its key, self-signed.
-struct Identity {
+pub(crate) struct Identity {
     certificate: rustls::pki_types::CertificateDer<'static>,
     key: Vec<u8>,
 }
 
 impl Identity {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         Self {
             certificate: made.cert.der().clone(),
@@ -32,9 +32,17 @@ impl Identity {
         }
     }
 
-    fn server(&self, protocol: Option<&[u8]>) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self, protocol: Option<&[u8]>) -> Arc<ServerConfig> {
+        self.server_of(protocol, rustls::ALL_VERSIONS)
+    }
+
+    pub(crate) fn server_of(
+        &self,
+        protocol: Option<&[u8]>,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let key = rustls::pki_types::PrivatePkcs8KeyDer::from(self.key.clone());
-        let mut config = ServerConfig::builder()
+        let mut config = ServerConfig::builder_with_protocol_versions(versions)
             .with_no_client_auth()
             .with_single_cert(vec![self.certificate.clone()], key.into())
             .unwrap();
@@ -42,7 +50,7 @@ impl Identity {
         Arc::new(config)
     }
 
-    fn client(&self, protocol: Option<&[u8]>) -> Tls {
+    pub(crate) fn client(&self, protocol: Option<&[u8]>) -> Tls {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let mut config = ClientConfig::builder()
@@ -148,7 +156,7 @@ async fn answer(
     }
 }
 
-fn over(mut workload: Workload, tls: Option<Tls>, http2: bool) -> Workload {
+pub(crate) fn over(mut workload: Workload, tls: Option<Tls>, http2: bool) -> Workload {
     workload.target.tls = tls;
     workload.target.http2 = http2;
     workload

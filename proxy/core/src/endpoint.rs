@@ -150,10 +150,16 @@ impl Endpoint {
 
     /// Whether nothing but the operator's wish speaks against it.
     pub(crate) fn sound(&self, now: Timestamp) -> bool {
-        !self.starting
-            && self.health.healthy()
-            && self.ejection.until(now).is_none()
-            && !self.paused(now)
+        self.works(now) && !self.paused(now)
+    }
+
+    /// Whether it is usable, or will be after a moment's pause.
+    pub(crate) fn usable_soon(&self, now: Timestamp) -> bool {
+        self.mode == Mode::Ready && self.works(now)
+    }
+
+    fn works(&self, now: Timestamp) -> bool {
+        !self.starting && self.health.healthy() && self.ejection.until(now).is_none()
     }
 
     pub(crate) fn seats(&self, policy: &PoolPolicy, now: Timestamp) -> u32 {
@@ -187,7 +193,7 @@ impl Endpoint {
     ) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         match outcome {
-            Outcome::Failed(Failure::Connect) => self.pause.refused(now),
+            Outcome::Failed(Failure::Connect) => self.pause.refused(began, now),
             Outcome::Answered { .. } | Outcome::Failed(_) => self.pause.reached(began),
             Outcome::Abandoned => {}
         }
@@ -210,13 +216,13 @@ impl Endpoint {
     }
 
     /// Moves a request out of its seat, which speaks for the endpoint; false: it has as many streams as it may.
-    pub(crate) fn stream(&mut self, policy: &PoolPolicy, now: Timestamp) -> bool {
+    pub(crate) fn stream(&mut self, policy: &PoolPolicy, began: Timestamp, now: Timestamp) -> bool {
         if self.streams >= policy.share.of(policy.streams_max) {
             return false;
         }
         self.streams += 1;
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.pause = ConnectPause::default();
+        self.pause.reached(began);
         self.ejection.succeeded(&policy.ejection, now);
         true
     }

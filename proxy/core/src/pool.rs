@@ -200,7 +200,7 @@ impl<R: SharedRate> PoolState<R> {
         slot: Slot,
         now: Timestamp,
     ) -> Result<Stream, Slot> {
-        if !self.endpoints.stream(policy, slot.endpoint, now) {
+        if !(self.endpoints).stream(policy, slot.endpoint, slot.started, now) {
             return Err(slot);
         }
         self.totals.departed += 1;

@@ -8,7 +8,8 @@
 //!
 //! A flow that becomes backlogged or eligible again starts at V, or at the least F of those who are ready if that is less:
 //! being idle earns nothing (kubernetes/kubernetes#95979). A flow is in exactly one place: in `ready` by (F, order of arrival), in `timed` by the
-//! time at which its rate lets the next one through, or in neither, waiting for one of its own to depart.
+//! time at which its rate lets the next one through, or in neither, waiting for one of its own to depart. In both is one
+//! whose rate holds all but those who had a seat already.
 //!
 //! Who stands where is decided in this file, who is charged what in `charge`, what a config changes in `terms`. It knows no endpoints: the pool finds the
 //! seat and asks here for whom. Every operation is O(log flows).
@@ -156,7 +157,7 @@ impl<R: SharedRate> FairQueue<R> {
         }
         if let Some(session) = preferred {
             let line = self.sessions.entry(session).or_default();
-            self.tickets.append(Line::Session, line, index);
+            self.tickets.insert_in_order(Line::Session, line, index);
         }
         *self.clients.entry((flow, client)).or_default() += 1;
         *self.networks.entry(client).or_default() += 1;
@@ -168,6 +169,7 @@ impl<R: SharedRate> FairQueue<R> {
             flow.bytes += bytes;
             if waiter.readmitted {
                 flow.readmitted += 1;
+                flow.work_again += work;
             } else if others == 0 || generation >= flow.terms.generation {
                 flow.rate = rate;
             }
@@ -219,16 +221,27 @@ impl<R: SharedRate> FairQueue<R> {
             let held = flow.readmitted > 0
                 && !waiter.readmitted
                 && flow.rate_allows(now, 0).is_some_and(|at| at > now);
-            if flow.standing == Standing::Ready && waiter.until >= now && !held {
+            if flow.standing.is_ready() && waiter.until >= now && !held {
                 return Some(Next {
                     flow: waiter.flow,
-                    ticket,
+                    ticket: self.again_of_session(flow, session, now).unwrap_or(ticket),
                     preferred: waiter.preferred,
                 });
             }
             waiting = self.tickets.next(Line::Session, ticket);
         }
         None
+    }
+
+    /// Of those of a flow who had a seat already, who go before all others of it, the first whose session is there.
+    fn again_of_session(&self, flow: &Flow<R>, session: EndpointId, now: Timestamp) -> Option<u32> {
+        let first = flow.again().first();
+        let mut again =
+            std::iter::successors(first, |ticket| self.tickets.next(Line::Flow, *ticket));
+        again.find(|ticket| {
+            let waiter = self.tickets.waiter(*ticket);
+            waiter.is_some_and(|waiter| waiter.preferred == Some(session) && waiter.until >= now)
+        })
     }
 
     /// Takes a token of the flow's rate, unless it let this one through before; when that is refused, the flow waits for it
@@ -246,8 +259,16 @@ impl<R: SharedRate> FairQueue<R> {
         let Err(at) = rate.with(|arrival_time| arrival_time.take(quota, now)) else {
             return true;
         };
-        self.change(index, |flow| flow.standing = Standing::Rated(at));
-        self.ready.remove(index);
+        self.change(index, |flow| {
+            flow.standing = match flow.readmitted {
+                0 => Standing::Rated(at),
+                _ => Standing::Again(at),
+            };
+        });
+        let flow = self.flows.get(index);
+        if flow.is_some_and(|flow| !flow.standing.is_ready()) {
+            self.ready.remove(index);
+        }
         self.timed.set(index, at);
         false
     }
@@ -349,22 +370,27 @@ impl<R: SharedRate> FairQueue<R> {
             self.change(index, |flow| {
                 flow.standing = new;
                 match new {
-                    Standing::Ready => flow.finish = flow.finish.max(start),
+                    new if new.is_ready() && !old.is_ready() => {
+                        flow.finish = flow.finish.max(start);
+                    }
                     Standing::Idle => flow.rate = None,
-                    Standing::Limited | Standing::Rated(_) => {}
+                    _ => {}
                 }
             });
         }
-        if new == Standing::Ready {
-            let flow = self.flows.get(index);
-            if let Some(key) = flow.and_then(|flow| key(self.fair_by, flow, &self.tickets)) {
-                self.ready.set(index, key);
+        if new.is_ready() {
+            let (least, most) = self.reach();
+            if let Some(flow) = self.flows.get_mut(index) {
+                flow.finish = flow.finish.max(least).min(most);
+                if let Some(key) = key(self.fair_by, flow, &self.tickets) {
+                    self.ready.set(index, key);
+                }
             }
         } else {
             self.ready.remove(index);
         }
         match new {
-            Standing::Rated(at) => self.timed.set(index, at),
+            Standing::Rated(at) | Standing::Again(at) => self.timed.set(index, at),
             _ => self.timed.remove(index),
         }
     }
@@ -399,8 +425,11 @@ impl<R: SharedRate> FairQueue<R> {
         self.change(flow, |flow| {
             *flow.list_mut(&waiter) = list;
             flow.waiting -= 1;
-            flow.readmitted -= u32::from(waiter.readmitted);
             flow.work -= waiter.work;
+            if waiter.readmitted {
+                flow.readmitted -= 1;
+                flow.work_again -= waiter.work;
+            }
             flow.bytes -= waiter.bytes;
         });
     }

@@ -41,9 +41,9 @@ pub(super) struct PoolView {
     requests: Requests,
     /// Where the endpoints come from; none: from the config.
     source: Option<SourceStatus>,
-    /// None: nobody decides how many endpoints there should be, or not yet.
     /// None: nobody starts endpoints for it.
     activation: Option<ActivationStatus>,
+    /// None: nobody decides how many endpoints there should be, or not yet.
     scale: Option<ScaleView>,
     endpoints: Vec<EndpointStatus>,
 }

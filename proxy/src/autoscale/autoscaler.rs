@@ -19,6 +19,7 @@ use super::{
     launches::{LaunchStatus, Launches},
     learnt_store::LearntStore,
     record::Record,
+    sample::Sample,
     scaled::{Decided, ScaledPool},
 };
 use crate::{
@@ -46,6 +47,8 @@ const TICKS_PER_COLD_START: usize = 8;
 pub(super) struct Autoscaler {
     edge: Arc<Edge>,
     pools: HashMap<String, Entry>,
+    /// The launches of pools that are not decided about, because nobody knows yet which replicas they have.
+    undecided: HashMap<String, Launches>,
     generation: u64,
     ticks: usize,
     /// Orders of this process are numbered through.
@@ -79,6 +82,7 @@ impl Autoscaler {
         Self {
             edge,
             pools: HashMap::new(),
+            undecided: HashMap::new(),
             generation: 0,
             ticks: 0,
             attempts: 0,
@@ -141,15 +145,22 @@ impl Autoscaler {
             .collect();
         let scaled = |name: &str| names.contains(name);
         let gone = self.pools.extract_if(|name, _| !scaled(name));
-        for (name, mut entry) in gone {
+        for (name, entry) in gone {
             self.edge.autoscale.hide(&name);
-            let alarms = entry.launches.judge(&name, None, &[], &[]);
-            self.edge.alarms.tell(alarms);
+            end(&self.edge, &name, entry.launches);
             self.learnt.keep(&name, entry.scaled.learnt());
+        }
+        for (name, launches) in self.undecided.extract_if(|name, _| !scaled(name)) {
+            self.edge.autoscale.hide(&name);
+            end(&self.edge, &name, launches);
+        }
+        for (name, launches) in &mut self.undecided {
+            launches.note_config();
+            self.edge.autoscale.show_launches(name, None);
         }
         for (name, entry) in &mut self.pools {
             entry.scaled.stop_resting();
-            entry.launches.forget_need();
+            entry.launches.note_config();
             self.edge.autoscale.show_launches(name, None);
         }
     }
@@ -168,15 +179,10 @@ impl Autoscaler {
             // Who does not know how many there are must not say how many there should be. An address that stands in a
             // list is none yet: of a pool that sleeps it would be one, and wake it.
             if !sample.is_settled() {
+                self.verify_undecided(pool.name(), plan, policy, sample.ready());
                 return None;
             }
-            let learnt = self.learnt.of(pool.name());
-            if learnt.knows_seat_time() {
-                pool.expect_seat_time(learnt.seat_seconds(policy.seat_time));
-            }
-            let scaled = ScaledPool::new(learnt, &sample, now);
-            self.pools
-                .insert(pool.name().to_owned(), Entry::new(scaled));
+            self.begin(pool, policy, &sample, now);
         }
         let entry = self.pools.get_mut(pool.name())?;
         let offered = self.edge.sources.provisioner(pool.name());
@@ -203,6 +209,9 @@ impl Autoscaler {
         let decided = entry.scaled.decide(policy, sample, asked.replicas, now);
         self.edge.signals.publish(pool.name(), decided.signal, now);
         self.has_started |= decided.has_started;
+        if decided.evidence.previous == 0 && decided.changed() {
+            pool.expect_answers();
+        }
         let reasons = &decided.decision.reasons;
         let alarms = entry.launches.judge(pool.name(), plan, &verified, reasons);
         self.edge.alarms.tell(alarms);
@@ -218,6 +227,40 @@ impl Autoscaler {
         }
         entry.ordered = number;
         Some(Due::new(pool.clone(), &decided, offered?))
+    }
+
+    /// A pool is decided about from now on.
+    fn begin(&mut self, pool: &Pool, policy: &ScalePolicy, sample: &Sample, now: Timestamp) {
+        let learnt = self.learnt.of(pool.name());
+        if learnt.knows_seat_time() {
+            pool.expect_seat_time(learnt.seat_seconds(policy.seat_time));
+        }
+        let scaled = ScaledPool::new(learnt, sample, now);
+        let launches = self.undecided.remove(pool.name()).unwrap_or_default();
+        let entry = Entry::new(scaled, launches);
+        self.pools.insert(pool.name().to_owned(), entry);
+    }
+
+    /// The launches of a pool that is not decided about are verified all the same, by what is known to serve.
+    fn verify_undecided(
+        &mut self,
+        pool: &str,
+        plan: Option<&PoolPlan>,
+        policy: &ScalePolicy,
+        ready: u32,
+    ) {
+        let Some(plan) = plan else {
+            if let Some(launches) = self.undecided.remove(pool) {
+                end(&self.edge, pool, launches);
+            }
+            return;
+        };
+        let learnt = self.learnt.of(pool);
+        let launches = self.undecided.entry(pool.to_owned()).or_default();
+        let status = launches.look(plan, policy, &learnt, ready, clock::wall());
+        let alarms = launches.judge(pool, Some(plan), &status.verified, &[]);
+        self.edge.alarms.tell(alarms);
+        self.edge.autoscale.show_launches(pool, Some(status));
     }
 
     /// Gives orders, those first that serve the most people. They are numbered in this order, so that whoever takes them
@@ -265,11 +308,17 @@ impl Autoscaler {
     }
 }
 
+/// Whoever was told that a launch of the pool is short hears that it is over.
+fn end(edge: &Edge, pool: &str, mut launches: Launches) {
+    let alarms = launches.judge(pool, None, &[], &[]);
+    edge.alarms.tell(alarms);
+}
+
 impl Entry {
-    fn new(scaled: ScaledPool) -> Self {
+    fn new(scaled: ScaledPool, launches: Launches) -> Self {
         Self {
             scaled,
-            launches: Launches::default(),
+            launches,
             ordered: None,
             logged_at: None,
         }

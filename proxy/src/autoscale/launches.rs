@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schleuse_config::PoolPlan;
 use schleuse_core::scale::{
     learnt::Learnt,
-    plan::{Capacity, Need, Ratchet, Verification, WallTime, need, verify},
+    plan::{Capacity, Launch, Need, Ratchet, Verification, WallTime, need, verify},
     policy::ScalePolicy,
     reason::Reason,
 };
@@ -32,11 +32,35 @@ pub struct LaunchStatus {
     pub verified: Vec<Verification>,
 }
 
+/// What a plan is reckoned from, apart from what is learnt on the way and from the maximum, which bounds it anew each
+/// time.
+#[derive(Debug, PartialEq)]
+struct Basis {
+    launches: Vec<Launch>,
+    capacity: Capacity,
+}
+
+impl Basis {
+    fn of(plan: &PoolPlan, policy: &ScalePolicy) -> Self {
+        Self {
+            launches: plan.launches.clone(),
+            capacity: Capacity {
+                max: 0,
+                ..plan.capacity(policy, &Learnt::default())
+            },
+        }
+    }
+}
+
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(super) struct Launches {
     /// The most that this window has asked for.
     asked: Ratchet,
+    /// On this basis; none: nothing was asked yet.
+    basis: Option<Basis>,
+    /// The config is another one, and the basis may be.
+    is_config_new: bool,
     /// Of each launch that is verified: how it stood at the last look.
     judged: BTreeMap<String, Alarm>,
 }
@@ -51,6 +75,9 @@ impl Launches {
         ready: u32,
         now: WallTime,
     ) -> LaunchStatus {
+        if std::mem::take(&mut self.is_config_new) || self.basis.is_none() {
+            self.rest_on(Basis::of(plan, policy));
+        }
         let capacity = plan.capacity(policy, learnt);
         let asked = need(&plan.launches, &capacity, now);
         LaunchStatus {
@@ -61,9 +88,17 @@ impl Launches {
         }
     }
 
-    /// The plan is another one: what an earlier one has asked for does not bind it.
-    pub(super) fn forget_need(&mut self) {
-        self.asked = Ratchet::default();
+    /// Another config is in force. Only if the plan is another one, what the earlier one has asked for does not bind it:
+    /// a reload in the window, of a certificate for example, must let nothing go.
+    pub(super) fn note_config(&mut self) {
+        self.is_config_new = true;
+    }
+
+    fn rest_on(&mut self, basis: Basis) {
+        if self.basis.as_ref() != Some(&basis) {
+            self.asked = Ratchet::default();
+            self.basis = Some(basis);
+        }
     }
 
     /// Whether a launch is on, or was at the last look.
@@ -143,7 +178,7 @@ mod tests {
 
     use schleuse_core::{
         PoolIndex,
-        scale::plan::{Launch, Profile},
+        scale::{demand::Counters, plan::Profile},
     };
 
     use super::*;
@@ -187,6 +222,18 @@ mod tests {
             .need
     }
 
+    /// Requests turn out to hold their seats for a fifth of what is planned with.
+    fn faster() -> Learnt {
+        let counted = Counters {
+            arrivals: 10_000,
+            completions: 10_000,
+            seat_micros: 10_000 * 20_000,
+        };
+        let mut learnt = Learnt::default();
+        learnt.count(counted, SECOND, true);
+        learnt
+    }
+
     #[test]
     fn the_plan_asks_from_the_pre_warm_to_the_end() {
         let mut launches = Launches::default();
@@ -200,17 +247,25 @@ mod tests {
     fn what_turns_out_faster_than_planned_lets_nothing_go_before_the_end() {
         let mut launches = Launches::default();
         assert_eq!(needs(&mut launches, &Learnt::default(), -60).replicas, 10);
-        let mut faster = Learnt::default();
-        let counted = schleuse_core::scale::demand::Counters {
-            arrivals: 10_000,
-            completions: 10_000,
-            seat_micros: 10_000 * 20_000,
-        };
-        faster.count(counted, SECOND, true);
+        let faster = faster();
         let fresh = needs(&mut Launches::default(), &faster, 60).replicas;
         assert!(fresh < 10, "{fresh} would be enough");
         assert_eq!(needs(&mut launches, &faster, 60).replicas, 10);
         assert_eq!(needs(&mut launches, &faster, 3_600).replicas, 0);
+    }
+
+    #[test]
+    fn a_reload_in_the_window_lets_nothing_go_unless_the_plan_is_another_one() {
+        let faster = faster();
+        let mut launches = Launches::default();
+        assert_eq!(needs(&mut launches, &Learnt::default(), -60).replicas, 10);
+        launches.note_config();
+        assert_eq!(needs(&mut launches, &faster, 60).replicas, 10);
+        let mut smaller = plan();
+        smaller.launches[0].arrivals = Profile::Constant(400.0);
+        launches.note_config();
+        let status = launches.look(&smaller, &policy(), &faster, 0, at(61));
+        assert!(status.need.replicas < 5, "{}", status.need.replicas);
     }
 
     #[test]
@@ -259,7 +314,7 @@ mod tests {
     fn a_launch_that_is_withdrawn_while_it_is_short_is_over() {
         let mut launches = Launches::default();
         assert_eq!(judged(&mut launches, 4, -60), [State::Short]);
-        launches.forget_need(); // a reload
+        launches.note_config();
         assert_eq!(judged(&mut launches, 4, -59), []);
         let alarms = launches.judge("pool", None, &[], &[]);
         assert_eq!(alarms.len(), 1);

@@ -1,9 +1,14 @@
 //! Endpoints from a name server: A and AAAA records with a port of the config, or SRV records with their own.
 //!
 //! Asked again when the TTL is over. NOERROR is an answer, with or without records; everything else (time-out, SERVFAIL,
-//! NXDOMAIN, a packet that cannot be read, a server that only names others, aliases that lead in a circle) is none. Many names have no AAAA records and servers that fail to say so: a
-//! failure of one address family is forgiven where the other one answered with records and the failing one had none
-//! before.
+//! a packet that cannot be read, a server that only names others, aliases that lead in a circle) is none. Many names have
+//! no AAAA records and servers that fail to say so: a failure of one address family is forgiven where the other one
+//! answered with records and the failing one had none before.
+//!
+//! That the name does not exist (NXDOMAIN) is told as such, for the pool to judge: a cluster's name server says so of a
+//! service without replicas, another one of a mistake in the zone. It is told when it was said twice, the second time
+//! after the first answer's own TTL, so that it is no echo of it; and only as said by the zone that the name would be in
+//! (RFC 2308 §2.1). The root's word means that somebody was asked to whom the name is foreign.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -15,7 +20,7 @@ use async_trait::async_trait;
 use hickory_resolver::{
     TokioResolver,
     config::{NameServerConfig, ResolveHosts, ResolverConfig},
-    net::{DnsError, NetError, runtime::TokioRuntimeProvider},
+    net::{DnsError, NetError, NoRecords, runtime::TokioRuntimeProvider},
     proto::{
         op::ResponseCode,
         rr::{Name, RData, RecordType, rdata::SRV},
@@ -34,6 +39,8 @@ const TTL_MIN: Duration = Duration::from_secs(1);
 const TTL_MAX: Duration = Duration::from_hours(1);
 /// An answer without records is asked again sooner than most zones say (RFC 2308 §5): the pool is empty until then.
 const EMPTY_TTL_MAX: Duration = Duration::from_secs(10);
+/// So often in a row a name must be said not to exist.
+const ABSENCES_MIN: u32 = 2;
 const AFTER_FAILURE: Backoff = Backoff {
     base: Duration::from_secs(1),
     max: Duration::from_secs(30),
@@ -70,6 +77,8 @@ pub struct Dns {
     /// Names and record types whose last answer had records.
     had_records: HashSet<(String, RecordType)>,
     failures: u32,
+    /// How often in a row the name was said not to exist.
+    absences: u32,
     due: Timestamp,
 }
 
@@ -88,23 +97,39 @@ impl<T> Answer<T> {
     }
 }
 
+/// Why a look-up found neither records nor their absence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unknown {
+    /// In words.
+    why: String,
+    /// The name does not exist, and how long that holds.
+    absent_ttl: Option<Duration>,
+}
+
+impl Unknown {
+    /// Something else has to be known to call the whole absent.
+    fn into_failure(self) -> Self {
+        self.why.into()
+    }
+}
+
+impl From<String> for Unknown {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            absent_ttl: None,
+        }
+    }
+}
+
 #[async_trait]
 impl Discovery for Dns {
     async fn next(&mut self) -> News {
-        sleep_until(clock::instant(self.due)).await;
-        match self.ask().await {
-            Ok(Answer { records, ttl }) => {
-                self.failures = 0;
-                self.due = clock::now() + ttl.clamp(TTL_MIN, TTL_MAX);
-                // In one order: name servers rotate their answers.
-                let endpoints: BTreeSet<_> = records.into_iter().collect();
-                News::Endpoints(endpoints.into_iter().collect())
-            }
-            Err(why) => {
-                self.failures = self.failures.saturating_add(1);
-                self.due = clock::now() + AFTER_FAILURE.pause(self.failures);
-                self.resolver = None; // /etc/resolv.conf may have changed
-                News::Failed(why)
+        loop {
+            sleep_until(clock::instant(self.due)).await;
+            let answer = self.ask().await;
+            if let Some(news) = self.judge(answer) {
+                return news;
             }
         }
     }
@@ -119,11 +144,42 @@ impl Dns {
             resolver: None,
             had_records: HashSet::new(),
             failures: 0,
+            absences: 0,
             due: clock::now(),
         }
     }
 
-    async fn ask(&mut self) -> Result<Answer<SocketAddr>, String> {
+    /// What an answer says, and when to ask again. None: that has to be said once more.
+    fn judge(&mut self, answer: Result<Answer<SocketAddr>, Unknown>) -> Option<News> {
+        let now = clock::now();
+        match answer {
+            Ok(Answer { records, ttl }) => {
+                (self.failures, self.absences) = (0, 0);
+                self.due = now + ttl.clamp(TTL_MIN, TTL_MAX);
+                // In one order: name servers rotate their answers.
+                let endpoints: BTreeSet<_> = records.into_iter().collect();
+                Some(News::Endpoints(endpoints.into_iter().collect()))
+            }
+            Err(Unknown {
+                why,
+                absent_ttl: Some(ttl),
+            }) => {
+                self.failures = 0;
+                self.absences = self.absences.saturating_add(1);
+                self.due = now + ttl.clamp(TTL_MIN, EMPTY_TTL_MAX);
+                (self.absences >= ABSENCES_MIN).then_some(News::Absent(why))
+            }
+            Err(Unknown { why, .. }) => {
+                self.absences = 0;
+                self.failures = self.failures.saturating_add(1);
+                self.due = now + AFTER_FAILURE.pause(self.failures);
+                self.resolver = None; // /etc/resolv.conf may have changed
+                Some(News::Failed(why))
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Answer<SocketAddr>, Unknown> {
         let resolver = match &self.resolver {
             Some(resolver) => resolver.clone(),
             None => self.resolver.insert(self.connect()?).clone(),
@@ -170,7 +226,7 @@ impl Dns {
         &mut self,
         resolver: &TokioResolver,
         name: &str,
-    ) -> Result<Answer<IpAddr>, String> {
+    ) -> Result<Answer<IpAddr>, Unknown> {
         let (ipv4, ipv6) = tokio::join!(
             look_up(resolver, name, RecordType::A, address_of),
             look_up(resolver, name, RecordType::AAAA, address_of)
@@ -197,7 +253,7 @@ impl Dns {
         &mut self,
         resolver: &TokioResolver,
         name: &str,
-    ) -> Result<Answer<SocketAddr>, String> {
+    ) -> Result<Answer<SocketAddr>, Unknown> {
         let services = look_up(resolver, name, RecordType::SRV, service_of).await?;
         let mut ports: HashMap<String, BTreeSet<u16>> = HashMap::new();
         for service in first_choice(&services.records) {
@@ -208,7 +264,7 @@ impl Dns {
             }
         }
         if ports.len() > TARGETS_MAX {
-            return Err(format!("{name} has more than {TARGETS_MAX} targets"));
+            return Err(format!("{name} has more than {TARGETS_MAX} targets").into());
         }
         self.had_records
             .retain(|(known, _)| ports.contains_key(known));
@@ -217,9 +273,10 @@ impl Dns {
             ttl: services.ttl,
         };
         for (target, ports) in ports {
-            let found = self.addresses(resolver, &target).await?;
+            let found = self.addresses(resolver, &target).await;
+            let found = found.map_err(Unknown::into_failure)?;
             if found.records.is_empty() {
-                return Err(format!("{target} has no address"));
+                return Err(format!("{target} has no address").into());
             }
             for port in ports {
                 all = all.join(with_port(&found, port));
@@ -237,10 +294,11 @@ fn with_port(found: &Answer<IpAddr>, port: u16) -> Answer<SocketAddr> {
     }
 }
 
-type Asked = Result<Answer<IpAddr>, String>;
+type Asked = Result<Answer<IpAddr>, Unknown>;
 
 /// Both address families together; each with whether its last answer had records. The absence of one family need not be
-/// looked at sooner than the records of the other.
+/// looked at sooner than the records of the other. Absent is a name of which neither family has records, as far as both
+/// were answered at all.
 fn merge((ipv4, ipv4_had): (Asked, bool), (ipv6, ipv6_had): (Asked, bool)) -> Asked {
     match (ipv4, ipv6) {
         (Ok(answer), Ok(none)) | (Ok(none), Ok(answer))
@@ -251,7 +309,17 @@ fn merge((ipv4, ipv4_had): (Asked, bool), (ipv6, ipv6_had): (Asked, bool)) -> As
         (Ok(ipv4), Ok(ipv6)) => Ok(ipv4.join(ipv6)),
         (Ok(answer), Err(_)) if !ipv6_had && !answer.records.is_empty() => Ok(answer),
         (Err(_), Ok(answer)) if !ipv4_had && !answer.records.is_empty() => Ok(answer),
-        (Err(why), _) | (_, Err(why)) => Err(why),
+        (Ok(none), Err(unknown)) | (Err(unknown), Ok(none)) if none.records.is_empty() => {
+            Err(unknown)
+        }
+        (Err(ipv4), Err(ipv6)) => Err(Unknown {
+            absent_ttl: ipv4
+                .absent_ttl
+                .zip(ipv6.absent_ttl)
+                .map(|(ipv4, ipv6)| ipv4.min(ipv6)),
+            why: ipv4.why,
+        }),
+        (Ok(_), Err(unknown)) | (Err(unknown), Ok(_)) => Err(unknown.into_failure()),
     }
 }
 
@@ -282,8 +350,8 @@ async fn look_up<T>(
     name: &str,
     kind: RecordType,
     read: fn(&RData) -> Option<T>,
-) -> Result<Answer<T>, String> {
-    let broken = |why: &dyn std::fmt::Display| format!("{kind} of {name}: {why}");
+) -> Result<Answer<T>, Unknown> {
+    let broken = |why: &dyn std::fmt::Display| Unknown::from(format!("{kind} of {name}: {why}"));
     let mut whole = Name::from_ascii(name).map_err(|error| broken(&error))?;
     whole.set_fqdn(true);
     match resolver.lookup(whole, kind).await {
@@ -311,14 +379,24 @@ async fn look_up<T>(
                 ttl: ttl.min(EMPTY_TTL_MAX),
             })
         }
-        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => Err(broken(&none.response_code)),
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => Err(Unknown {
+            absent_ttl: absent_ttl(&none),
+            ..broken(&none.response_code)
+        }),
         Err(error) => Err(broken(&error)),
     }
 }
 
+/// How long it holds that the name does not exist; none: that was not said, or not by a zone that could know it.
+fn absent_ttl(none: &NoRecords) -> Option<Duration> {
+    let zone = none.soa.as_ref().map(|soa| &soa.name);
+    let is_said = none.response_code == ResponseCode::NXDomain && !zone?.is_root();
+    is_said.then(|| Duration::from_secs(none.negative_ttl.unwrap_or_default().into()))
+}
+
 /// Whether the aliases (CNAME) of a name have an end. The resolver says of a chain that it gave up what it says of a name
 /// without records, and that would empty the pool.
-async fn follow_aliases(resolver: &TokioResolver, name: &str) -> Result<(), String> {
+async fn follow_aliases(resolver: &TokioResolver, name: &str) -> Result<(), Unknown> {
     let mut alias = name.to_owned();
     for _ in 0..ALIASES_MAX {
         let found = look_up(resolver, &alias, RecordType::CNAME, alias_of).await?;
@@ -327,7 +405,7 @@ async fn follow_aliases(resolver: &TokioResolver, name: &str) -> Result<(), Stri
             None => return Ok(()),
         }
     }
-    Err(format!("the aliases of {name} have no end"))
+    Err(format!("the aliases of {name} have no end").into())
 }
 
 fn alias_of(data: &RData) -> Option<String> {
@@ -350,7 +428,7 @@ mod tests {
 
     #[test]
     fn p27_a_failing_address_family_is_forgiven_only_where_nothing_can_be_lost() {
-        let failed = || Err("time-out".to_owned());
+        let failed = || Err(Unknown::from("time-out".to_owned()));
         let (one, none) = (Ok(found(&["10.0.0.1"])), Ok(found(&[])));
         assert_eq!(merge((one.clone(), true), (failed(), false)), one);
         assert_eq!(merge((failed(), false), (one.clone(), true)), one);
@@ -360,6 +438,30 @@ mod tests {
         assert_eq!(merge((failed(), false), (none.clone(), false)), failed());
         assert_eq!(merge((failed(), false), (failed(), false)), failed());
         assert_eq!(merge((none.clone(), true), (none.clone(), true)), none);
+    }
+
+    #[test]
+    fn a_name_does_not_exist_when_no_address_family_says_otherwise() {
+        let absent = |seconds| {
+            Err(Unknown {
+                why: "NXDomain".to_owned(),
+                absent_ttl: Some(Duration::from_secs(seconds)),
+            })
+        };
+        let failed = || Err(Unknown::from("time-out".to_owned()));
+        let (one, none) = (Ok(found(&["10.0.0.1"])), Ok(found(&[])));
+        assert_eq!(merge((absent(5), true), (absent(3), false)), absent(3));
+        assert_eq!(merge((absent(5), true), (none.clone(), false)), absent(5));
+        assert_eq!(merge((none, false), (absent(5), true)), absent(5));
+        assert_eq!(merge((one.clone(), true), (absent(5), false)), one);
+        for (ipv4, ipv6) in [
+            (absent(5), failed()),
+            (failed(), absent(5)),
+            (one, absent(5)),
+        ] {
+            let merged = merge((ipv4, true), (ipv6, true)).unwrap_err();
+            assert_eq!(merged.absent_ttl, None, "{}", merged.why);
+        }
     }
 
     #[test]

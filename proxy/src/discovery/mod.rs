@@ -1,7 +1,8 @@
 //! Endpoints that are looked up: which sources there are, and what counts as an answer.
 //!
 //! A source that cannot be asked has said nothing: the last set stays, and its age is shown (envoyproxy/envoy#9927: a
-//! time-out that counted as an empty answer took healthy hosts away). Only an answer without endpoints empties a pool.
+//! time-out that counted as an empty answer took healthy hosts away). Only an answer without endpoints empties a pool;
+//! that there is no such name is one in pools that are scaled ([`crate::registry::Pool::is_scaled`]).
 //! An endpoint is an address and a port, never a host (haproxy/haproxy#971).
 //!
 //! A list in the config needs none of this: it comes into force with the reload itself (`registry::Pool::adopt`).
@@ -25,6 +26,9 @@ use watcher::Watcher;
 pub enum News {
     /// These and no others, without repeats.
     Endpoints(Vec<SocketAddr>),
+    /// What was asked for is said not to exist, and why that is thought. Where replicas come and go that is how their
+    /// absence looks; elsewhere a mistake.
+    Absent(String),
     /// It could not be asked, or said nothing that can be understood; in words for an operator.
     Failed(String),
 }

@@ -1,17 +1,18 @@
 //! A pool that is woken: what follows from the core's news, and what is told to the core about starts.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use schleuse_core::{
     ActivationView, ColdStart, EndpointId, PoolPhase, Timestamp, WakeFailure, WakeNews,
 };
 use smallvec::SmallVec;
+use tokio::sync::Notify;
 
 use super::{Pool, pool::Guarded, pool::Wakers};
 use crate::{
     clock,
     log::{self, Level},
-    readiness::Unprobed,
+    readiness::{Unprobed, Wanted},
 };
 
 /// What has to be done once the lock is given back.
@@ -70,6 +71,7 @@ impl Pool {
         };
         match news {
             WakeNews::Wake { attempt } => {
+                self.expect_answers();
                 self.wakes.push(self.name());
                 self.tell(
                     Level::Info,
@@ -127,9 +129,26 @@ impl Pool {
         self.guarded.lock().state.attempt()
     }
 
-    /// Whether the endpoint takes nothing because it has not answered a probe yet.
-    pub fn is_starting(&self, endpoint: EndpointId) -> bool {
-        self.guarded.lock().state.is_starting(endpoint)
+    /// What the endpoint has to answer before it takes anything; none: it has, or is gone.
+    pub fn wanted(&self, endpoint: EndpointId) -> Option<Wanted> {
+        let guarded = self.guarded.lock();
+        let Guarded { state, config, .. } = &*guarded;
+        state.is_starting(endpoint).then(|| Wanted {
+            health: config.health.clone(),
+            is_awaited: state
+                .activation(&config.policy, clock::now())
+                .is_some_and(|view| matches!(view.phase, PoolPhase::Waking { .. })),
+        })
+    }
+
+    /// Rung by [`Self::expect_answers`].
+    pub fn expected(&self) -> Arc<Notify> {
+        self.expected.clone()
+    }
+
+    /// Somebody starts its endpoints now: those that have not answered are probed as often as new ones again.
+    pub fn expect_answers(&self) {
+        self.expected.notify_waiters();
     }
 
     /// A starting endpoint answered a probe.

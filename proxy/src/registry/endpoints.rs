@@ -38,6 +38,11 @@ impl Pool {
         self.found.status(clock::now())
     }
 
+    /// Whether its endpoints are replicas that somebody starts and stops, so that there may be none.
+    pub fn is_scaled(&self) -> bool {
+        self.guarded.lock().config.scale.is_some()
+    }
+
     /// Whether the endpoint at this address has not answered a probe yet; none: it is not in the list.
     pub fn starts_at(&self, address: SocketAddr) -> Option<bool> {
         let views = self.views();

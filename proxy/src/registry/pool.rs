@@ -18,13 +18,14 @@ use std::{
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use schleuse_config::{Health, Pool as PoolConfig};
+use schleuse_config::Pool as PoolConfig;
 use schleuse_core::{
     Admission, Arrival, EndpointId, FlowKey, FlowView, Grant, HealthChange, Mode, Outcome,
     PoolState, PoolTotals, QueueView, Refusal, Refused, Retry, Slot, Terms, Timestamp, Waiting,
     endpoint::EndpointView,
 };
 use smallvec::SmallVec;
+use tokio::sync::Notify;
 
 use super::{
     Shared,
@@ -55,6 +56,8 @@ pub struct Pool {
     clock: Arc<PoolClock>,
     pub(super) wakes: Arc<Wakes>,
     pub(super) readiness: Arc<Readiness>,
+    /// Rung when endpoints that have not answered may soon.
+    pub(super) expected: Arc<Notify>,
     /// For lists of pools that keep none alive.
     pub(super) itself: Weak<Self>,
     endpoint_numbers: Arc<AtomicU32>,
@@ -117,6 +120,7 @@ impl Pool {
             clock: shared.clock.clone(),
             wakes: shared.wakes.clone(),
             readiness: shared.readiness.clone(),
+            expected: Arc::default(),
             itself: itself.clone(),
             endpoint_numbers: shared.endpoint_numbers.clone(),
             workers,
@@ -365,11 +369,6 @@ impl Pool {
             }
             from += FLOWS_PER_LOOK;
         }
-    }
-
-    /// How its endpoints are probed; none: whether they take connections.
-    pub fn health(&self) -> Option<Health> {
-        self.guarded.lock().config.health.clone()
     }
 
     /// Its counters since the start.

@@ -64,6 +64,9 @@ pub enum Fault {
     /// All connections that the endpoint may have are in use.
     #[error("all connections to the endpoint are in use")]
     Crowded,
+    /// The exchange's time was over before there was a connection.
+    #[error("no time left to connect")]
+    Late,
     /// The endpoint closed or reset the connection.
     #[error("endpoint closed the connection")]
     Reset,

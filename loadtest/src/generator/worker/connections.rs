@@ -10,10 +10,11 @@ use super::Worker;
 use crate::{
     clock::nanoseconds,
     generator::{
-        connection::{Arrived, Connection, Stage},
+        connection::{Arrived, Connection, Outgoing, Stage},
         socket,
     },
     results::Reason,
+    workload::Written,
 };
 
 /// Connections that one turn of the loop opens at most, some 30 µs each.
@@ -32,6 +33,12 @@ impl Worker<'_> {
         self.connections
             .get(connection as usize)
             .is_some_and(|found| found.generation == generation)
+    }
+
+    fn is_leaving(&self, connection: u32) -> bool {
+        self.connections
+            .get(connection as usize)
+            .is_some_and(Connection::is_leaving)
     }
 
     fn is_idle(&self, connection: u32, generation: u32) -> bool {
@@ -63,7 +70,13 @@ impl Worker<'_> {
     pub(super) fn wait_for_connection(&mut self, key: u32, has_own: bool) {
         if has_own {
             let own = self.entries.get(key as usize).and_then(|entry| entry.own);
-            if own.is_none_or(|(connection, generation)| !self.is_alive(connection, generation)) {
+            let own =
+                own.filter(|(connection, generation)| self.is_alive(*connection, *generation));
+            let is_leaving = own.is_some_and(|(connection, _)| self.is_leaving(connection));
+            if let Some((connection, _)) = own.filter(|_| is_leaving) {
+                self.drop_connection(connection);
+            }
+            if own.is_none() || is_leaving {
                 self.open(Some(key));
             }
             return;
@@ -71,8 +84,9 @@ impl Worker<'_> {
         // Opened at the end of the turn, if no answer that is there already has freed one until then.
         if let Some(entry) = self.entries.get_mut(key as usize) {
             self.queue.push_back((key, entry.ticket));
+            // Who was sent to a connection that took nothing still counts as queued.
+            self.queued += u64::from(!entry.is_queued);
             entry.is_queued = true;
-            self.queued += 1;
         }
     }
 
@@ -188,23 +202,26 @@ impl Worker<'_> {
         if connection.stage == Stage::Opening {
             return self.see_opening(key, flags);
         }
-        if flags.contains(EventFlags::OUT)
-            && let Err(reason) = connection.flush()
-        {
-            return self.end_connection(key, reason);
-        }
         let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-        if !flags.intersects(EventFlags::IN | ends) {
+        // Whoever refuses an upload at its head may answer and close at once: the answer counts, not that writing on failed.
+        let broken = if flags.contains(EventFlags::OUT) {
+            connection.flush().err()
+        } else {
+            None
+        };
+        if broken.is_none() && !flags.intersects(EventFlags::IN | ends) {
             return;
         }
         let mut arrived = connection.receive(&mut self.scratch);
         if arrived == Arrived::Nothing && flags.intersects(ends) {
             arrived = connection.receive(&mut self.scratch); // the end behind the last bytes
         }
-        match arrived {
-            Arrived::Nothing => {}
-            Arrived::Answer => self.answered(key, flags.intersects(ends)),
-            Arrived::End(reason) => self.end_connection(key, reason),
+        match (arrived, broken) {
+            (Arrived::Nothing, None) => {}
+            (Arrived::Answer, _) => {
+                self.answered(key, broken.is_some() || flags.intersects(ends));
+            }
+            (_, Some(reason)) | (Arrived::End(reason), None) => self.end_connection(key, reason),
         }
     }
 
@@ -216,7 +233,7 @@ impl Worker<'_> {
             let reason = connection.connect_error().unwrap_or(Reason::Reset);
             return self.end_connection(key, reason);
         }
-        match connection.handshake(&mut self.scratch) {
+        match connection.handshake() {
             Ok(true) if self.workload.target.http2 => match connection.begin_session() {
                 Ok(()) => self.drive_session(key),
                 Err(reason) => self.end_connection(key, reason),
@@ -254,8 +271,8 @@ impl Worker<'_> {
         };
         connection.stage = Stage::Idle;
         let mut answer = std::mem::take(&mut connection.reader.answer);
+        let closes = ends || answer.closes || connection.is_writing();
         self.note_held_back(1);
-        let closes = ends || answer.closes;
         self.receive(citizen, &mut answer);
         if let Some(connection) = self.connections.get_mut(key as usize) {
             connection.reader.answer = answer;
@@ -298,15 +315,21 @@ impl Worker<'_> {
         &mut self,
         connection: u32,
         citizen: u32,
-        filler: u64,
+        body: Written,
         is_head: bool,
+        plan: u64,
     ) -> Result<(), Reason> {
         let Some(connection) = self.connections.get_mut(connection as usize) else {
             return Err(Reason::Reset);
         };
         self.totals.reused += u64::from(connection.used > 0);
         connection.stage = Stage::Busy(citizen);
-        connection.send(&self.request, filler, is_head)
+        connection.send(Outgoing {
+            bytes: &self.request,
+            body,
+            is_head,
+            plan,
+        })
     }
 
     /// The connection is over, and with it whatever it carried.
@@ -331,7 +354,18 @@ impl Worker<'_> {
         if connection.stage == Stage::Opening && connection.owner.is_none() {
             self.opening = self.opening.saturating_sub(1);
         }
-        drop(connection);
+        self.record.note_remainder(connection.remainder());
+    }
+
+    /// What requests leave that are still on their way at the run's end.
+    pub(super) fn note_remainders(&mut self) {
+        for (_, connection) in &self.connections {
+            let sessions = connection.session.iter();
+            let streams = sessions.flat_map(|session| session.remainders());
+            for remainder in streams.chain([connection.remainder()]) {
+                self.record.note_remainder(remainder);
+            }
+        }
     }
 
     /// Connections that have been opening for too long.

@@ -2,14 +2,15 @@
 //!
 //! What several citizens send in one turn of the loop goes out in one write at its end.
 
-use bytes::Bytes;
 use http::Request;
 
 use super::Worker;
 use crate::{
-    generator::{connection::Stage, http2::Outcome},
+    generator::{
+        connection::Stage,
+        http2::{Ended, Outcome, Upload},
+    },
     results::Reason,
-    workload::Written,
 };
 
 impl Worker<'_> {
@@ -32,24 +33,19 @@ impl Worker<'_> {
         None
     }
 
-    /// Begins a stream on a connection.
-    pub(super) fn stream_on(
-        &mut self,
-        key: u32,
-        citizen: u32,
-        request: Request<()>,
-        text: Bytes,
-        body: Written,
-    ) -> Result<(), Reason> {
+    /// Begins a stream on a connection; false if that took nothing of it.
+    pub(super) fn stream_on(&mut self, key: u32, request: Request<()>, upload: Upload) -> bool {
         let Some(connection) = self.connections.get_mut(key as usize) else {
-            return Err(Reason::Reset);
+            return false;
         };
         let Some(session) = &mut connection.session else {
-            return Err(Reason::Reset);
+            return false;
         };
-        self.totals.reused += u64::from(session.served() > 0);
+        let is_reused = session.served() > 0;
         self.touched.push((key, connection.generation));
-        session.send(citizen, request, text, body.filler)
+        let is_sent = session.send(request, upload);
+        self.totals.reused += u64::from(is_reused && is_sent);
+        is_sent
     }
 
     /// Writes what was begun since the last time, and takes what came.
@@ -73,15 +69,21 @@ impl Worker<'_> {
         session.drive(&mut ended);
         let (is_over, has_room) = (session.is_over(), session.has_room());
         let is_opening = connection.stage == Stage::Opening;
-        let is_answer = |outcome: &Outcome| matches!(outcome, Outcome::Answer(_));
-        self.note_held_back(ended.iter().filter(|(_, end)| is_answer(end)).count());
-        for (citizen, outcome) in ended.drain(..) {
-            match outcome {
-                Outcome::Answer(mut answer) => self.receive(citizen, &mut answer),
-                Outcome::Failed(reason) => self.fail(citizen, reason),
+        let generation = connection.generation;
+        let is_answer = |end: &&Ended| matches!(end.outcome, Outcome::Answer(_));
+        self.note_held_back(ended.iter().filter(is_answer).count());
+        for end in ended.drain(..) {
+            self.record.note_remainder(end.remainder);
+            match end.outcome {
+                Outcome::Answer(mut answer) => self.receive(end.citizen, &mut answer),
+                Outcome::Failed(reason) => self.fail(end.citizen, reason),
+                Outcome::Untouched => self.try_again(end.citizen),
             }
         }
         self.ended = ended;
+        if !self.is_alive(key, generation) {
+            return; // its citizen went on to another, which may have its place
+        }
         if is_over {
             self.end_connection(key, Reason::StreamRefused);
         } else if is_opening && has_room {
@@ -121,8 +123,11 @@ impl Worker<'_> {
         };
         match &mut connection.session {
             Some(session) => {
-                session.cancel(citizen);
+                let remainder = session.cancel(citizen);
                 self.touched.push((key, connection.generation));
+                if let Some(remainder) = remainder {
+                    self.record.note_remainder(remainder);
+                }
             }
             None => self.drop_connection(key),
         }

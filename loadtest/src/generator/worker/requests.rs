@@ -7,11 +7,14 @@ use super::{Coming, Entry, Phase, Worker};
 use crate::{
     citizen::{Fate, JourneyEnd, Reply, Then},
     clock::nanoseconds,
-    generator::answer::Answer,
+    generator::{answer::Answer, http2::Upload},
     record::Ending,
     results::Reason,
     workload::{Filling, Workload, Written},
 };
+
+/// How often a request is sent again that the target did not begin to work on; Chromium tries three times in all.
+const REPEATS_MAX: u8 = 2;
 
 impl Worker<'_> {
     /// The request's time has come: it is sent if a connection is free, and waits otherwise.
@@ -22,6 +25,8 @@ impl Worker<'_> {
         };
         entry.phase = Phase::Waiting;
         entry.ready = now;
+        entry.written = None;
+        entry.repeats = 0;
         entry.ticket = entry.ticket.wrapping_add(1);
         self.waiting += 1;
         self.record.take_up(&entry.citizen, now);
@@ -63,28 +68,68 @@ impl Worker<'_> {
             // A journey has at least one step, and the scenario's check knows what a request may hold.
             return self.fail(key, Reason::LocalWorker);
         };
-        entry.written = self.clock.now();
+        let now = self.clock.now();
+        let (body, is_head, plan) = (prepared.body, prepared.is_head, entry.citizen.plan);
+        let Some((request, text)) = prepared.stream else {
+            let sent = self.write_on(connection, key, body, is_head, plan);
+            self.note_sent(key, connection, now, body);
+            if let Err(reason) = sent {
+                self.drop_connection(connection);
+                self.fail(key, reason);
+            }
+            return;
+        };
+        let upload = Upload {
+            citizen: key,
+            plan,
+            text,
+            filler: body.filler,
+        };
+        if self.stream_on(connection, request, upload) {
+            self.note_sent(key, connection, now, body);
+        } else {
+            self.try_again(key);
+        }
+    }
+
+    /// The request of `key` began to be written on a connection at `now`.
+    fn note_sent(&mut self, key: u32, connection: u32, now: u64, body: Written) {
+        let Some(entry) = self.entries.get_mut(key as usize) else {
+            return;
+        };
         entry.phase = Phase::Sent(connection);
         if std::mem::take(&mut entry.is_queued) {
             self.queued = self.queued.saturating_sub(1);
         }
         self.waiting = self.waiting.saturating_sub(1);
-        self.record.send(&entry.citizen, entry.ready, entry.written);
-        self.record
-            .note_sent_bytes(entry.citizen.plan, prepared.body.body());
-        if workload.limits.timeout.is_some() {
+        self.record.note_sent_bytes(entry.citizen.plan, body.body());
+        if entry.written.is_some() {
+            return; // sent again: it counts, and its time runs, from the first
+        }
+        entry.written = Some(now);
+        self.record.send(&entry.citizen, entry.ready, now);
+        if self.workload.limits.timeout.is_some() {
             self.set_timer(key);
         }
-        let body = prepared.body;
-        let sent = match prepared.stream {
-            Some((request, text)) => self.stream_on(connection, key, request, text, body),
-            None => self.write_on(connection, key, body.filler, prepared.is_head),
+    }
+
+    /// The target did not begin to work on the request of `key`: another connection may, as for a browser.
+    pub(super) fn try_again(&mut self, key: u32) {
+        let Some(entry) = self.entries.get_mut(key as usize) else {
+            return;
         };
-        if let Err(reason) = sent {
-            if !workload.target.http2 {
-                self.drop_connection(connection);
-            }
-            self.fail(key, reason);
+        if entry.repeats >= REPEATS_MAX {
+            return self.fail(key, Reason::StreamRefused);
+        }
+        entry.repeats += 1;
+        if entry.phase != Phase::Waiting {
+            entry.phase = Phase::Waiting;
+            self.waiting += 1;
+        }
+        let has_own = self.has_own_connection(key);
+        match self.free_connection(key, has_own) {
+            Some(connection) => self.send_on(connection, key),
+            None => self.wait_for_connection(key, has_own),
         }
     }
 
@@ -95,7 +140,8 @@ impl Worker<'_> {
         let Some(entry) = self.entries.get_mut(key as usize) else {
             return;
         };
-        let lag = now.saturating_sub(self.events_since.max(entry.written));
+        let written = entry.written.unwrap_or_default();
+        let lag = now.saturating_sub(self.events_since.max(written));
         self.record.note_read_lag(entry.citizen.plan, lag);
         let before = entry.citizen.clone();
         let has_location = entry.carry(answer, workload);
@@ -107,7 +153,7 @@ impl Worker<'_> {
         let (fate, then) = entry.citizen.receive(&reply, now, workload);
         let ending = Ending {
             fate,
-            written: Some(entry.written),
+            written: entry.written,
             at: now,
             taken_up: true,
             status: answer.status,
@@ -124,14 +170,11 @@ impl Worker<'_> {
             return;
         };
         let before = entry.citizen.clone();
-        let written = match entry.phase {
-            Phase::Sent(_) => Some(entry.written),
-            Phase::Thinking | Phase::Waiting => None,
-        };
+        let (written, is_waiting) = (entry.written, entry.phase == Phase::Waiting);
         if std::mem::take(&mut entry.is_queued) {
             self.queued = self.queued.saturating_sub(1);
         }
-        self.waiting = self.waiting.saturating_sub(u64::from(written.is_none()));
+        self.waiting = self.waiting.saturating_sub(u64::from(is_waiting));
         let (fate, then) = entry.citizen.fail(reason);
         let fate = match reason.blame() {
             crate::results::Blame::Target => fate,
@@ -159,14 +202,15 @@ impl Worker<'_> {
             return;
         };
         let before = entry.citizen.clone();
-        let (written, connection) = match entry.phase {
-            Phase::Sent(connection) => (Some(entry.written), Some(connection)),
-            Phase::Thinking | Phase::Waiting => (None, None),
+        let written = entry.written;
+        let connection = match entry.phase {
+            Phase::Sent(connection) => Some(connection),
+            Phase::Thinking | Phase::Waiting => None,
         };
         if std::mem::take(&mut entry.is_queued) {
             self.queued = self.queued.saturating_sub(1);
         }
-        self.waiting = self.waiting.saturating_sub(u64::from(written.is_none()));
+        self.waiting = self.waiting.saturating_sub(u64::from(connection.is_none()));
         let (fate, then) = match reason {
             None => entry.citizen.leave(now, workload),
             Some(reason) => entry.citizen.fail(reason),
@@ -245,8 +289,8 @@ impl Entry {
     }
 
     fn timeout(&self, timeout: Option<std::time::Duration>) -> u64 {
-        match (timeout, self.phase) {
-            (Some(timeout), Phase::Sent(_)) => self.written.saturating_add(nanoseconds(timeout)),
+        match (timeout, self.written) {
+            (Some(timeout), Some(written)) => written.saturating_add(nanoseconds(timeout)),
             _ => u64::MAX,
         }
     }
@@ -272,7 +316,7 @@ impl Entry {
         })
     }
 
-    fn filling<'e>(&'e self, tenant: &'e [u8]) -> Filling<'e> {
+    pub(super) fn filling<'e>(&'e self, tenant: &'e [u8]) -> Filling<'e> {
         let carried = self.carried.as_deref();
         let redirected = self.citizen.is_redirected();
         Filling {
@@ -281,7 +325,7 @@ impl Entry {
             cookies: carried.map_or(&[], |carried| &carried.cookies),
             redirect: carried
                 .filter(|_| redirected)
-                .map_or(&[], |carried| carried.redirect.as_bytes()),
+                .map_or(&[], |carried| &carried.redirect),
             keeps_method: carried.is_some_and(|carried| carried.keeps_method),
         }
     }

@@ -165,6 +165,11 @@ fn check_fields(fields: &[(String, String)], section: &Section<'_, '_>, report: 
             "transfer-encoding",
             "connection",
             "cookie",
+            // No request over HTTP/2 may hold them (RFC 9113 §8.2.2).
+            "keep-alive",
+            "proxy-connection",
+            "te",
+            "upgrade",
         ];
         if name.is_empty() || !name.bytes().all(token) || value.bytes().any(|byte| byte < b' ') {
             let remedy = "write a field name and one line of text";

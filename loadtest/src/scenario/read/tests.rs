@@ -150,3 +150,23 @@ journeys: [ { steps: [ { get: / } ] } ]
     let noisy = &scenario.tenants[1];
     assert!((noisy.weight - 300.0).abs() < 1e-9 && (noisy.entitlement - 3.0).abs() < 1e-9);
 }
+
+#[test]
+fn fields_of_the_connection_are_none_of_the_scenarios() {
+    for name in [
+        "Connection",
+        "Keep-Alive",
+        "TE",
+        "Upgrade",
+        "Content-Length",
+    ] {
+        let found = problems(&format!(
+            "target: http://a\narrivals: {{ rate: 1/s, duration: 1s }}\n\
+             journeys: [{{ steps: [{{ get: /, headers: {{ {name}: x }} }}] }}]\n"
+        ));
+        assert!(
+            found[0].contains("set by the generator itself"),
+            "{found:?}"
+        );
+    }
+}

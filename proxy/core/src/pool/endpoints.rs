@@ -201,21 +201,26 @@ impl Endpoints {
         }
         let position = self.position(id);
         if let Some(endpoint) = position.and_then(|position| self.listed.get_mut(position)) {
-            endpoint.pause.begin(now);
-            self.changed();
+            endpoint.pause.begin(policy.seats_max(), now);
         }
     }
 
     /// Moves a request out of its seat; false: the endpoint has as many streams as it may.
-    pub(super) fn stream(&mut self, policy: &PoolPolicy, id: EndpointId, now: Timestamp) -> bool {
+    pub(super) fn stream(
+        &mut self,
+        policy: &PoolPolicy,
+        id: EndpointId,
+        began: Timestamp,
+        now: Timestamp,
+    ) -> bool {
         let Some(endpoint) = self.find_mut(id) else {
             return true; // of another pool; there is nothing to count
         };
-        let begun = endpoint.stream(policy, now);
-        if begun {
+        let moved = endpoint.stream(policy, began, now);
+        if moved {
             self.full = None;
         }
-        begun
+        moved
     }
 
     pub(super) fn end_stream(&mut self, id: EndpointId) {
@@ -375,7 +380,8 @@ impl Endpoints {
         drained.take(some).map(|each| each.id)
     }
 
-    /// Seats of all that may be used, as of the last [`SEATS_AGE_MAX`].
+    /// Seats of all that may be used, as of the last [`SEATS_AGE_MAX`]. An endpoint that pauses for a moment has its seats
+    /// still: one refused connection must not turn away those who would wait, nor forgive debts.
     pub(super) fn seats(&mut self, policy: &PoolPolicy, now: Timestamp) -> u32 {
         if let Some(seats) = Known::get(self.seats, policy, now) {
             return seats;
@@ -391,10 +397,10 @@ impl Endpoints {
 
     /// The same, counted now.
     pub(super) fn count_seats(&self, policy: &PoolPolicy, now: Timestamp) -> u32 {
-        let usable = self.listed.iter().any(|each| each.usable(now));
+        let usable = self.listed.iter().any(|each| each.usable_soon(now));
         let may = |each: &&Endpoint| {
             if usable {
-                each.usable(now)
+                each.usable_soon(now)
             } else {
                 each.serves()
             }

@@ -40,10 +40,19 @@ pub(crate) enum Standing {
     Idle,
     /// Backlogged and eligible: only a seat is missing.
     Ready,
+    /// The same for those alone who had a seat already; the rate allows the first of the others then.
+    Again(Timestamp),
     /// As many in flight as it may have; goes on with its own next departure.
     Limited,
     /// Its rate allows the next one then.
     Rated(Timestamp),
+}
+
+impl Standing {
+    /// Whether somebody of the flow misses nothing but a seat.
+    pub(crate) fn is_ready(self) -> bool {
+        matches!(self, Self::Ready | Self::Again(_))
+    }
 }
 
 /// State of one flow; forgotten when it is idle and has had no more than its share.
@@ -66,6 +75,8 @@ pub(crate) struct Flow<R> {
     pub(crate) bytes: u64,
     /// Seat-microseconds that those who wait are expected to need.
     pub(crate) work: u64,
+    /// Of that, for those who had a seat already.
+    pub(crate) work_again: u64,
     pub(crate) in_flight: u32,
     /// While somebody waits: what their dispatch is to be charged to.
     pub(crate) rate: Option<(Quota, R)>,
@@ -92,23 +103,33 @@ impl<R: SharedRate> Flow<R> {
             readmitted: 0,
             bytes: 0,
             work: 0,
+            work_again: 0,
             in_flight: 0,
             rate: None,
             service_time: ServiceTime::default(),
         }
     }
 
-    /// Weighs `weight` from now on; what it owes beyond V keeps its worth in seat-seconds.
-    pub(crate) fn reweigh(&mut self, weight: Weight, virtual_time: Virtual) {
-        if weight == self.weight {
+    /// Weighs `weight` from now on. What it had more than its share, or less while it waits for a seat, keeps its worth in
+    /// seat-seconds, of which each was charged by `old` and will be by `new`: its weight or the floor.
+    pub(crate) fn reweigh(
+        &mut self,
+        weight: Weight,
+        (old, new): (Weight, Weight),
+        virtual_time: Virtual,
+    ) {
+        self.weight = weight;
+        if old == new {
             return;
         }
-        let debt = self
-            .finish
-            .since(virtual_time)
-            .rescaled(self.weight, weight);
-        self.finish = self.finish.min(virtual_time) + debt;
-        self.weight = weight;
+        let more = self.finish.since(virtual_time).rescaled(old, new);
+        let less = virtual_time.since(self.finish);
+        let less = if self.standing.is_ready() {
+            less.rescaled(old, new)
+        } else {
+            less // being idle is no lead, and its size means nothing
+        };
+        self.finish = (virtual_time + more).before(less);
     }
 
     pub(crate) fn active(&self) -> bool {
@@ -123,10 +144,8 @@ impl<R: SharedRate> Flow<R> {
         if !self.within_limit() {
             return Standing::Limited;
         }
-        if self.readmitted > 0 {
-            return Standing::Ready;
-        }
         match self.rate_allows(now, 0) {
+            Some(at) if at > now && self.readmitted > 0 => Standing::Again(at),
             Some(at) if at > now => Standing::Rated(at),
             _ => Standing::Ready,
         }
@@ -157,6 +176,11 @@ impl<R: SharedRate> Flow<R> {
             _ => self.signed_in_a_row >= SIGNED_IN_A_ROW_MAX,
         };
         Some(if new_first { new } else { signed })
+    }
+
+    /// Those who had a seat already.
+    pub(crate) fn again(&self) -> List {
+        self.again
     }
 
     /// This one goes.

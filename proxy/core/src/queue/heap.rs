@@ -30,6 +30,16 @@ impl<K: Copy + Ord> IndexedHeap<K> {
         self.entries.first().copied()
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entry that lies there; every one lies behind one that is not greater.
+    pub(crate) fn at(&self, place: usize) -> Option<(K, u32)> {
+        self.entries.get(place).copied()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -1,6 +1,9 @@
 //! Sums over all flows, kept up to date by each change instead of being counted.
 
-use super::flow::{Flow, Standing};
+use super::{
+    flow::{Flow, Standing},
+    virtual_time::Weight,
+};
 use crate::rate::SharedRate;
 
 /// What one flow adds to the sums, or the sums.
@@ -12,7 +15,7 @@ pub(crate) struct Load {
     pub(crate) active_weight: u64,
     pub(crate) waiting: u32,
     pub(crate) bytes: u64,
-    /// Of the flows that miss nothing but a seat: who waits.
+    /// Of the flows that miss nothing but a seat: who waits, without those whom a rate holds beside one that had a seat.
     pub(crate) ready: u32,
     /// Their weights, in thousandths.
     pub(crate) ready_weight: u64,
@@ -29,6 +32,17 @@ impl Load {
         self.active_weight / self.active.max(1) / WEIGHT_FLOOR_DIVISOR
     }
 
+    /// What a dispatch of this flow is charged by if it weighs `weight`, with those who are active now.
+    pub(crate) fn floored<R: SharedRate>(&self, flow: &Flow<R>, weight: Weight) -> Weight {
+        let own = Self::of(flow);
+        let with_it = Self {
+            active: self.active - own.active + 1,
+            active_weight: self.active_weight - own.active_weight + weight.thousandths(),
+            ..Self::default()
+        };
+        weight.at_least(with_it.weight_floor())
+    }
+
     pub(crate) fn of<R: SharedRate>(flow: &Flow<R>) -> Self {
         let weight = flow.weight.thousandths();
         let mut load = Self {
@@ -39,9 +53,11 @@ impl Load {
         if flow.active() {
             (load.active, load.active_weight) = (1, weight);
         }
-        if flow.standing == Standing::Ready {
-            (load.ready, load.ready_weight, load.ready_work) = (flow.waiting, weight, flow.work);
-        }
+        (load.ready, load.ready_weight, load.ready_work) = match flow.standing {
+            Standing::Ready => (flow.waiting, weight, flow.work),
+            Standing::Again(_) => (flow.readmitted, weight, flow.work_again),
+            Standing::Idle | Standing::Limited | Standing::Rated(_) => (0, 0, 0),
+        };
         load
     }
 

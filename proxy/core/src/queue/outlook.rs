@@ -63,7 +63,7 @@ impl<R: SharedRate> FairQueue<R> {
             self.turn(
                 flow.weight.thousandths().max(self.load.weight_floor()),
                 flow.work,
-                flow.standing == super::Standing::Ready,
+                flow.standing.is_ready(),
                 work,
                 seats,
             )

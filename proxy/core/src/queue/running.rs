@@ -1,6 +1,6 @@
 //! Those in flight, as the queue sees them: what was charged for each, to be corrected while it runs and at its end.
 
-use super::virtual_time::{Price, Span, Weight};
+use super::virtual_time::{Price, Span, Virtual, Weight};
 use crate::Timestamp;
 
 /// One request in flight.
@@ -9,9 +9,11 @@ pub(crate) struct Run {
     pub(crate) flow: u32,
     /// Multiplies its time.
     pub(crate) cost: u32,
-    /// What a seat-microsecond cost its flow when it was dispatched.
+    /// What a seat-microsecond cost its flow when it was dispatched; less, when it costs less by now.
     pub(crate) price: Price,
     pub(crate) charged: Span,
+    /// What of that was put on F: no more than the bound of debts left room for.
+    pub(crate) applied: Span,
     pub(crate) started: Timestamp,
 }
 
@@ -22,10 +24,30 @@ impl Run {
         self.price.of(micros.saturating_mul(u64::from(self.cost)))
     }
 
+    /// F when it is over: with what it used beyond its charge, or without what it did not use of what was put on F. What
+    /// the bound of debts forgave is not given back.
+    pub(crate) fn settle(&self, finish: Virtual, now: Timestamp) -> Virtual {
+        let used = self.used(now);
+        (finish + used.beyond(self.charged)).before(self.applied.beyond(used))
+    }
+
     /// Its flow's weight went from `old` to `new`.
     pub(crate) fn reweigh(&mut self, old: Weight, new: Weight) {
-        self.charged = self.charged.rescaled(old, new);
-        self.price = self.price.rescaled(old, new);
+        self.reprice(self.price.rescaled(old, new));
+    }
+
+    /// Its flow pays less by now, because heavier ones came and raised the floor: who was alone before, and charged by its
+    /// own small weight, would else owe or get back many thousand times what its seat is worth.
+    pub(crate) fn cheapen(&mut self, price: Price) {
+        if price < self.price {
+            self.reprice(price);
+        }
+    }
+
+    fn reprice(&mut self, price: Price) {
+        self.charged = self.charged.repriced(self.price, price);
+        self.applied = self.applied.repriced(self.price, price);
+        self.price = price;
     }
 }
 

@@ -5,8 +5,10 @@
 
 use super::{
     FairQueue,
-    flow::{FlowKey, FlowTerms},
+    flow::{Flow, FlowKey, FlowTerms},
+    load::Load,
     policy::FairBy,
+    virtual_time::Weight,
 };
 use crate::{
     Timestamp,
@@ -76,32 +78,62 @@ impl<R: SharedRate> FairQueue<R> {
             return;
         }
         self.fair_by = fair_by;
+        let virtual_time = self.virtual_time;
+        let floors = (self.load.weight_floor(), self.weight_floor_by(fair_by));
         for run in self.running.iter_mut() {
             if let Some(flow) = self.flows.get(run.flow) {
-                run.reweigh(flow.weight, fair_by.weight(flow.terms.inhabitants));
+                let (old, new) = charged_by(flow, fair_by, floors);
+                run.reweigh(old, new);
             }
         }
-        let virtual_time = self.virtual_time;
         for index in self.flows.indices() {
             self.change(index, |flow| {
-                flow.reweigh(fair_by.weight(flow.terms.inhabitants), virtual_time);
+                let weight = fair_by.weight(flow.terms.inhabitants);
+                flow.reweigh(weight, charged_by(flow, fair_by, floors), virtual_time);
             });
+        }
+        // Only now: the bound of debts is by the sum of all weights.
+        for index in self.flows.indices() {
             self.settle(index, now);
         }
     }
 
+    /// What a flow would weigh at least.
+    fn weight_floor_by(&self, fair_by: FairBy) -> u64 {
+        let flows = self.flows.at(0..self.flows.places());
+        let weights = flows
+            .filter(|flow| flow.active())
+            .map(|flow| fair_by.weight(flow.terms.inhabitants).thousandths());
+        let load = Load {
+            active: self.load.active,
+            active_weight: weights.sum(),
+            ..Load::default()
+        };
+        load.weight_floor()
+    }
+
     fn adopt(&mut self, index: u32, terms: FlowTerms) {
+        let Some(flow) = self.flows.get(index) else {
+            return;
+        };
         let weight = self.fair_by.weight(terms.inhabitants);
-        let virtual_time = self.virtual_time;
-        let charged = self.flows.get(index).filter(|flow| flow.in_flight > 0);
-        if let Some(old) = charged.map(|flow| flow.weight).filter(|old| *old != weight) {
+        let floored = |weight| self.load.floored(flow, weight);
+        let (old, new) = (floored(flow.weight), floored(weight));
+        if old != new && flow.in_flight > 0 {
             for run in self.running.iter_mut().filter(|run| run.flow == index) {
-                run.reweigh(old, weight);
+                run.reweigh(old, new);
             }
         }
+        let virtual_time = self.virtual_time;
         self.change(index, |flow| {
             flow.terms = terms;
-            flow.reweigh(weight, virtual_time);
+            flow.reweigh(weight, (old, new), virtual_time);
         });
     }
+}
+
+/// What a flow was charged by, and will be by `fair_by`, with the floors of before and of then.
+fn charged_by<R>(flow: &Flow<R>, fair_by: FairBy, floors: (u64, u64)) -> (Weight, Weight) {
+    let weight = fair_by.weight(flow.terms.inhabitants);
+    (flow.weight.at_least(floors.0), weight.at_least(floors.1))
 }

@@ -21,6 +21,15 @@ impl Weight {
         self.0
     }
 
+    /// This weight, or so many thousandths if that is more.
+    pub(crate) const fn at_least(self, thousandths: u64) -> Self {
+        Self(if self.0 < thousandths {
+            thousandths
+        } else {
+            self.0
+        })
+    }
+
     /// What a seat-microsecond costs a flow of this weight.
     pub(crate) const fn price(self) -> Price {
         Price(SCALE / self.0)
@@ -28,7 +37,7 @@ impl Weight {
 }
 
 /// Virtual time per seat-microsecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Price(u64);
 
 impl Price {
@@ -39,7 +48,7 @@ impl Price {
     /// The price after a flow's weight went from `old` to `new`.
     pub(crate) fn rescaled(self, old: Weight, new: Weight) -> Self {
         let price = u128::from(self.0) * u128::from(old.0) / u128::from(new.0);
-        Self(u64::try_from(price).unwrap_or(u64::MAX))
+        Self(u64::try_from(price).unwrap_or(u64::MAX).max(1))
     }
 }
 
@@ -50,12 +59,26 @@ pub(crate) struct Span(u128);
 impl Span {
     /// The same service after a flow's weight went from `old` to `new`.
     pub(crate) fn rescaled(self, old: Weight, new: Weight) -> Self {
-        let (old, new) = (u128::from(old.0), u128::from(new.0));
+        self.scaled(old.0, new.0)
+    }
+
+    /// The same service after its price went from `old` to `new`.
+    pub(crate) fn repriced(self, old: Price, new: Price) -> Self {
+        self.scaled(new.0, old.0)
+    }
+
+    /// How much more this is than `other`; nothing when it is less.
+    pub(crate) const fn beyond(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    fn scaled(self, factor: u64, divisor: u64) -> Self {
+        let (factor, divisor) = (u128::from(factor), u128::from(divisor));
         // Whichever order keeps the product in range and the most digits.
         Self(if self.0 >> 64 == 0 {
-            self.0 * old / new
+            self.0 * factor / divisor
         } else {
-            (self.0 / new).saturating_mul(old)
+            (self.0 / divisor).saturating_mul(factor)
         })
     }
 
@@ -81,9 +104,9 @@ impl Virtual {
         Span(self.0.saturating_sub(earlier.0))
     }
 
-    /// Replaces a charge by another one.
-    pub(crate) const fn corrected(self, charged: Span, due: Span) -> Self {
-        Self(self.0.saturating_add(due.0).saturating_sub(charged.0))
+    /// So much earlier.
+    pub(crate) const fn before(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
     }
 }
 
@@ -110,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn a_correction_to_the_same_charge_changes_nothing() {
+    fn what_was_charged_comes_off_again_exactly() {
         let tag = Virtual::ZERO + GROEDE.price().of(5);
         let charge = BERLIN.price().of(77);
-        assert_eq!((tag + charge).corrected(charge, charge), tag + charge);
-        assert_eq!((tag + charge).corrected(charge, Span::default()), tag);
+        assert_eq!((tag + charge).before(charge), tag);
+        assert_eq!(charge.beyond(charge), Span::default());
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! as arrivals, so that what they share is not built twice.
 //!
 //! - **Pre-warm**: ordered at `T - (cold start p99 + creation time + margin)`, so that all stand before the verification
-//!   at `T - 60 s`.
+//!   at `T - 60 s`. What is needed within ten seconds is part of it: a ramp of a second is a jump. What a ramp needs later
+//!   may take longer to create than there is time from then on; then its order goes out still earlier.
 //! - **Inside the window** the plan follows the expectation ahead by cold start and creation time, and never descends:
 //!   a lull in the table is no reason to let go what the hour was announced for. What live demand asks for beyond the
 //!   plan comes and goes as always.
@@ -30,7 +31,8 @@ use super::{
 
 /// Readiness is verified so long before a launch begins.
 pub const VERIFIED_BEFORE: Duration = Duration::from_mins(1);
-/// Reserve of the orders inside the window, where nobody verifies and the next order corrects.
+/// Reserve of the orders inside the window, where nobody verifies and the next order corrects. What is needed so soon
+/// after the beginning belongs to the beginning.
 const RESERVE: Duration = Duration::from_secs(10);
 
 /// A moment of the calendar: milliseconds since 1970-01-01T00:00Z. Launches are announced by calendar, so the plan
@@ -159,17 +161,50 @@ pub fn verify(
         .filter(|launch| launch.at.earlier(VERIFIED_BEFORE) <= now && now < launch.end())
         .map(|launch| Verification {
             launch: launch.name.clone(),
-            needed: needed_at(launches, capacity, launch, now.max(launch.at)),
+            needed: if now < launch.at {
+                needed_at_beginning(launches, capacity, launch)
+            } else {
+                needed_for(rate_at(launches, now), capacity, launch)
+            },
             ready,
             max: capacity.max,
         })
         .collect()
 }
 
-/// Replicas that must be ready for a launch at a moment: at least one, since a ramp from nothing begins with somebody.
-fn needed_at(launches: &[Launch], capacity: &Capacity, launch: &Launch, moment: WallTime) -> u32 {
-    let rate = rate_at(launches, moment);
+/// Replicas that must be ready for so many arrivals of a launch: at least one, since a ramp from nothing begins with
+/// somebody.
+fn needed_for(rate: f64, capacity: &Capacity, launch: &Launch) -> u32 {
     capacity.replicas(rate, launch.wait_p99).max(1)
+}
+
+/// Replicas that must be ready when a launch begins.
+fn needed_at_beginning(launches: &[Launch], capacity: &Capacity, launch: &Launch) -> u32 {
+    let until = (launch.at + RESERVE).min(launch.end());
+    needed_for(peak_between(launches, launch.at, until), capacity, launch)
+}
+
+/// When the first order for a launch has to go out, if what it begins with is to stand `margin` before it, and what it
+/// needs later `reserve` before that.
+fn due(
+    launches: &[Launch],
+    capacity: &Capacity,
+    launch: &Launch,
+    (margin, reserve): (Duration, Duration),
+) -> WallTime {
+    let beginning = needed_at_beginning(launches, capacity, launch);
+    let due = launch.at.earlier(capacity.ready_after(beginning) + margin);
+    let lead = |rate| capacity.ready_after(needed_for(rate, capacity, launch)) + reserve;
+    // What is needed from then on has time enough, however much it is.
+    let until = due + lead(peak_between(launches, launch.at, launch.end()));
+    launch
+        .bends()
+        .filter(|&bend| launch.at < bend && bend < until)
+        .map(|bend| {
+            let before = bend.earlier(Duration::from_millis(1));
+            bend.earlier(lead(peak_between(launches, before, bend)))
+        })
+        .fold(due, WallTime::min)
 }
 
 /// Launches that overlap, pre-warming included.
@@ -189,10 +224,7 @@ struct Window {
 
 impl Window {
     fn of(launches: &[Launch], capacity: &Capacity, launch: &Launch) -> Self {
-        let replicas = needed_at(launches, capacity, launch, launch.at);
-        let opens = launch
-            .at
-            .earlier(capacity.ready_after(replicas) + capacity.margin());
+        let opens = due(launches, capacity, launch, (capacity.margin(), RESERVE));
         Self {
             opens,
             closes: launch.end(),
@@ -219,7 +251,7 @@ impl Window {
             .orders
             .iter()
             .filter(|(ordered, _)| *ordered <= now)
-            .map(|&(_, begins)| begins)
+            .map(|&(_, begins)| begins + RESERVE)
             .fold(ahead, WallTime::max);
         let rate = peak_between(launches, self.begins, until);
         capacity.replicas(rate, self.wait).max(1)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schleuse_core::{Leave, Quota, scale::demand::Counters};
+use schleuse_core::{Leave, Quota, Requeued, scale::demand::Counters};
 
 use crate::support::{Ask, Bench, of};
 
@@ -87,6 +87,34 @@ fn seat_time_is_what_is_in_flight_over_time_and_grows_before_anybody_departs() {
     }
     let counted = counters(&bench);
     assert_eq!((counted.seat_micros, counted.completions), (700_000, 2));
+}
+
+#[test]
+fn beside_one_that_waits_again_those_whom_the_rate_holds_are_no_demand() {
+    let mut bench = Bench::new(1);
+    let ask = rated(0.5, 1.0);
+    let slot = bench.go(&ask);
+    for _ in 0..5 {
+        bench.wait(&ask);
+    }
+    let Requeued::Wait(_) = bench.requeue(&ask, slot) else {
+        panic!("it may wait");
+    };
+    let view = bench.pool.queue(&bench.policy, bench.now);
+    assert_eq!((view.waiting, view.waiting_for_seats), (6, 1));
+    assert_eq!(bench.pool.demand(bench.now).1.waiting, 1);
+    assert_eq!(view.drain, view.service_time, "of one request for one seat");
+    // One that comes now misses more than a seat.
+    let before = arrivals(&bench);
+    bench.wait(&ask);
+    assert_eq!(arrivals(&bench), before);
+    // Once it has gone, the rate holds all others again; two seconds later it lets one through.
+    bench.pass(Duration::from_millis(60));
+    let slot = bench.dispatch().unwrap().slot;
+    assert_eq!(bench.pool.demand(bench.now).1.waiting, 0);
+    bench.next_after(slot, 10);
+    bench.pass(Duration::from_secs(2));
+    assert!(bench.dispatch().is_some());
 }
 
 #[test]

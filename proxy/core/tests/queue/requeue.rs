@@ -4,10 +4,11 @@
 use std::{collections::HashSet, time::Duration};
 
 use schleuse_core::{
-    ActivationPolicy, Admission, Grant, Quota, Requeued, Slot, Ticket, Timestamp, WakeNews,
+    ActivationPolicy, Admission, Class, Failure, Grant, Leave, Mode, Outcome, Quota, Requeued,
+    Slot, Ticket, Timestamp, WakeNews,
 };
 
-use crate::support::{Ask, Bench, of};
+use crate::support::{Ask, Bench, address, of};
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -79,7 +80,7 @@ fn who_was_not_reached_goes_before_all_others_of_its_flow_in_order_of_arrival() 
         assert_eq!(grant.slot.until, expected.until);
     }
     assert_eq!(bench.waiting(), 1);
-    assert!(bench.leave(third, schleuse_core::Leave::Gone).is_none());
+    assert!(bench.leave(third, Leave::Gone).is_none());
 }
 
 #[test]
@@ -221,9 +222,80 @@ fn a_pool_that_somebody_scales_is_woken_by_one_who_was_not_reached() {
 }
 
 #[test]
+fn one_refused_connection_turns_nobody_away_and_forgives_no_debt() {
+    let mut bench = Bench::new(2);
+    bench.policy.slow_start = Duration::ZERO;
+    bench.policy.queue.wait_max = Duration::from_secs(1);
+    bench.set_endpoints(2);
+    bench.teach(0, 1_000);
+    let _long = bench.go(&of(0));
+    let mut slots: Vec<Slot> = (0..3).map(|_| bench.go(&of(1))).collect();
+    bench.wait(&of(0));
+    bench.pass(Duration::from_mins(1));
+    bench.pool.tick(&bench.policy, bench.now);
+    let owed = bench.view(0).ahead;
+    let refused = Outcome::Failed(Failure::Connect);
+    let (slot, now) = (slots.remove(0), bench.now);
+    bench.pool.depart(&bench.policy, slot, refused, now);
+    bench.pass(millis(1));
+    bench.pool.tick(&bench.policy, bench.now);
+    assert!(
+        bench.view(0).ahead >= owed,
+        "{} {owed}",
+        bench.view(0).ahead
+    );
+    // Three seconds of work for four seats are less than a second; for the two of one endpoint they are more.
+    bench.wait(&of(1));
+    bench.wait(&of(1));
+}
+
+#[test]
+fn who_was_not_reached_goes_first_to_the_endpoint_of_its_session_that_drains() {
+    let mut bench = Bench::new(1);
+    bench.set_endpoints(2);
+    bench.pass(Duration::from_secs(20));
+    let drained = bench.pool.endpoint(address(0));
+    let session = Ask {
+        preferred: drained,
+        ..of(1)
+    };
+    let signed = Ask {
+        class: Class::Signed,
+        ..session.clone()
+    };
+    for ask in [&session, &signed] {
+        let slot = bench.go(&session);
+        assert!(bench.pool.set_mode(address(0), Mode::Drain, bench.now));
+        let other = bench.go(&of(0));
+        let waiting = bench.wait(&session);
+        let (slot, later) = if ask.class == Class::Signed {
+            let signed = bench.wait(&signed);
+            let grant = bench.next_after(slot, 10).unwrap();
+            assert_eq!(grant.ticket, signed.ticket);
+            (grant.slot, waiting)
+        } else {
+            (slot, waiting)
+        };
+        // Its turn is before theirs, but the seat is for sessions alone.
+        let stranger = bench.wait(&of(2));
+        bench.pass(millis(10));
+        let first = bench.wait_again(ask, slot);
+        let grant = next_grant(&mut bench);
+        assert_eq!(grant.ticket, first.ticket, "{ask:?}");
+        let grant = bench.next_after(grant.slot, 10).unwrap();
+        assert_eq!(grant.ticket, later.ticket);
+        bench.depart(grant.slot);
+        assert!(bench.leave(stranger, Leave::Gone).is_none());
+        bench.depart(other);
+        assert!(bench.pool.set_mode(address(0), Mode::Ready, bench.now));
+    }
+}
+
+#[test]
 fn the_pauses_of_an_endpoint_end_when_one_that_was_sent_afterwards_is_answered() {
     let mut bench = Bench::new(2);
     let earlier = bench.go(&of(0));
+    bench.pass(millis(1));
     let refused = bench.go(&of(0));
     bench.pass(millis(1));
     let _waiting = bench.wait_again(&of(0), refused);

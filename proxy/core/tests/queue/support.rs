@@ -131,6 +131,12 @@ impl Bench {
         }
     }
 
+    pub(crate) fn wait_times(&mut self, count: u32, ask: &Ask) {
+        for _ in 0..count {
+            self.wait(ask);
+        }
+    }
+
     pub(crate) fn refused(&mut self, ask: &Ask) -> Refused {
         match self.arrive(ask) {
             Admission::Refuse(refused) => refused,

@@ -1,8 +1,8 @@
 //! What must be true after each step.
 
 use schleuse_core::{
-    EndpointView, FairBy, FlowKey, Mode, PoolPhase, Refusal, Refused, SharedRate, Slot, Timestamp,
-    Waiting, WakeNews,
+    EndpointId, EndpointView, Failure, FairBy, FlowKey, FlowView, Mode, Outcome, PoolPhase,
+    Refusal, Refused, SharedRate, Slot, Timestamp, Waiting, WakeNews,
 };
 
 use crate::{
@@ -183,6 +183,7 @@ fn counts(world: &mut World, index: usize) {
     let now = world.now;
     let scene = &mut world.scenes[index];
     let view = scene.pool.queue(&scene.policy, now);
+    scene.pool_seats_max = scene.pool_seats_max.max(view.seats);
     let totals = scene.pool.totals();
     assert_eq!(totals.queued, scene.ended + scene.queued.len() as u64);
     assert_eq!(
@@ -223,16 +224,13 @@ pub(crate) fn fairness(world: &mut World, index: usize) {
     if scene.policy.queue.fair_by == FairBy::None {
         return;
     }
-    // Those whose debt the cap may have cut owe less than they were served.
-    let view = scene.pool.queue(&scene.policy, now);
-    let flows: Vec<_> = scene
-        .pool
-        .flows()
-        .filter(|(_, flow)| flow.waiting + flow.in_flight > 0)
-        .collect();
-    let weights: f64 = flows.iter().map(|(_, flow)| flow.weight).sum();
-    let cap = 15.0 * f64::from(view.seats) / weights;
-    if flows.iter().any(|(_, flow)| flow.ahead > 0.5 * cap) {
+    // Whoever is so far away may have been brought back in reach: it owes less than it was served, or gets less back.
+    let half = 0.5 * reach(scene, scene.pool.queue(&scene.policy, now).seats);
+    let flows: Vec<_> = active_flows(scene).collect();
+    let far = |(key, flow): &(FlowKey, FlowView)| {
+        flow.ahead > half || flow.ahead < -half && ready.contains(key)
+    };
+    if flows.iter().any(far) {
         scene.meter.restart();
         return;
     }
@@ -240,6 +238,49 @@ pub(crate) fn fairness(world: &mut World, index: usize) {
         scene.meter.weigh(flow, view.weight, view.ahead);
     }
     scene.meter.look(&ready, now);
+}
+
+fn active_flows(scene: &Scene) -> impl Iterator<Item = (FlowKey, FlowView)> + '_ {
+    let flows = scene.pool.flows();
+    flows.filter(|(_, flow)| flow.waiting + flow.in_flight > 0)
+}
+
+/// How far from V who waits may be at most: what 15 seconds of the pool with so many seats would be for it.
+fn reach(scene: &Scene, seats: u32) -> f64 {
+    let weights: f64 = active_flows(scene).map(|(_, flow)| flow.weight).sum();
+    15.0 * f64::from(seats) / weights
+}
+
+/// After a correction nobody who misses nothing but a seat is further away, by the weights and seats that there are.
+pub(crate) fn in_reach(scene: &mut Scene, now: Timestamp) {
+    let seats = scene.pool.queue(&scene.policy, now).seats;
+    scene.pool_seats_max = scene.pool_seats_max.max(seats);
+    let reach = reach(scene, scene.pool_seats_max) * (1.0 + 1e-6);
+    let ready = |flow: &FlowView| flow.waiting > 0 && !flow.limited && flow.rated_until.is_none();
+    if scene.policy.queue.fair_by == FairBy::None {
+        return;
+    }
+    for (key, flow) in active_flows(scene).filter(|(_, flow)| ready(flow)) {
+        assert!(flow.ahead.abs() <= reach, "{key:?} {flow:?} beyond {reach}");
+    }
+}
+
+/// One was reached: an endpoint that takes it takes others.
+pub(crate) fn reached(
+    scene: &Scene,
+    id: EndpointId,
+    began: Timestamp,
+    outcome: Outcome,
+    now: Timestamp,
+) {
+    let reached = !matches!(
+        outcome,
+        Outcome::Abandoned | Outcome::Failed(Failure::Connect)
+    );
+    let mut views = scene.pool.views(&scene.policy, now);
+    if let Some(view) = views.find(|view| view.id == id).filter(|_| reached) {
+        scene.connects.check_reached(&view, began);
+    }
 }
 
 /// Flows that miss nothing but a seat.
@@ -253,31 +294,44 @@ fn ready(world: &World, index: usize, now: Timestamp) -> Vec<FlowKey> {
         .collect()
 }
 
-/// Who could be next, with their tags, before a dispatch.
-pub(crate) fn turns(world: &World, index: usize) -> Vec<(FlowKey, f64)> {
-    let pool = &world.scenes[index].pool;
+/// Who could be next, and between which bounds its tag is.
+pub(crate) struct Turn {
+    flow: FlowKey,
+    least: f64,
+    most: f64,
+}
+
+/// Who could be next, before a dispatch.
+pub(crate) fn turns(world: &World, index: usize) -> Vec<Turn> {
+    let scene = &world.scenes[index];
+    let half = 0.5 * reach(scene, scene.pool.queue(&scene.policy, world.now).seats);
     let ready = ready(world, index, world.now).into_iter();
-    let tag = |flow| {
-        let view = pool.flow(flow)?;
-        // Whoever was held by its rate begins at the virtual time.
-        let held = view.rated_until.is_some();
-        Some((
+    let ready: Vec<(FlowKey, FlowView)> = ready
+        .filter_map(|flow| Some((flow, scene.pool.flow(flow)?)))
+        .collect();
+    let waited = ready.iter().filter(|(_, view)| view.rated_until.is_none());
+    let start = waited.fold(0.0, |least: f64, (_, view)| least.min(view.ahead));
+    let turn = |(flow, view): (FlowKey, FlowView)| {
+        // Whoever was held by its rate begins at the virtual time, but not behind those who waited for a seat.
+        let (least, most) = match view.rated_until {
+            Some(_) => (view.ahead.max(start), view.ahead.max(0.0)),
+            None => (view.ahead, view.ahead),
+        };
+        // Whoever is far away may be brought back in reach before it goes.
+        Turn {
             flow,
-            if held {
-                view.ahead.max(0.0)
-            } else {
-                view.ahead
-            },
-        ))
+            least: least.min(half),
+            most: most.max(-half),
+        }
     };
-    ready.filter_map(tag).collect()
+    ready.into_iter().map(turn).collect()
 }
 
 /// The one that was dispatched was in time, the next of its flow, and its flow the one with the least tag.
 pub(crate) fn turn(
     scene: &Scene,
     flow: FlowKey,
-    turns: &[(FlowKey, f64)],
+    turns: &[Turn],
     granted: &Queued,
     slot: &Slot,
     now: Timestamp,
@@ -303,13 +357,13 @@ pub(crate) fn turn(
         }
     });
     assert_eq!(overtaken.count(), 0, "overtaken in its own flow");
-    let own = turns.iter().find(|(other, _)| *other == flow);
-    let (_, own) = own.expect("who goes is eligible");
+    let own = turns.iter().find(|turn| turn.flow == flow);
+    let own = own.expect("who goes is eligible").least;
     if !fifo {
-        let least = turns.iter().map(|(_, tag)| *tag);
+        let least = turns.iter().map(|turn| turn.most);
         let least = least.fold(f64::INFINITY, f64::min);
         let tolerance = 1e-9 * least.abs();
-        assert!(*own <= least + tolerance, "{own} is not the least, {least}");
+        assert!(own <= least + tolerance, "{own} is not the least, {least}");
     }
 }
 
@@ -407,7 +461,12 @@ pub(crate) fn stands(scene: &Scene, request: &Queued, now: Timestamp) {
     let keeps = queue.waiting_max > 0 && !queue.wait_max.is_zero();
     let views = views(scene, now);
     let mut serving = views.iter().filter(|view| serves(view)).peekable();
-    let hopeless = serving.peek().is_some() && serving.all(|view| view.failures > 0);
+    let since = Timestamp::from_micros(
+        (now.as_micros()).saturating_sub(queue.wait_max.as_micros().try_into().unwrap()),
+    );
+    let unreached =
+        |view: &EndpointView| view.failures > 0 && scene.connects.nobody_since(view.id, since);
+    let hopeless = serving.peek().is_some() && serving.all(unreached);
     assert!(
         request.until <= now || !keeps || hopeless,
         "{request:?} {views:?}"

@@ -7,8 +7,8 @@ use std::{
 };
 
 use schleuse_core::{
-    Admission, Arrival, Class, FairBy, FlowKey, Outcome, PoolPolicy, PoolState, Slot, Ticket,
-    Timestamp,
+    Admission, Arrival, Class, FairBy, FlowKey, FlowView, Outcome, PoolPolicy, PoolState, Slot,
+    Ticket, Timestamp,
 };
 
 use crate::{
@@ -207,7 +207,10 @@ impl Contest {
             .filter(|(_, view)| view.waiting + view.in_flight > 0);
         let weights: f64 = weights.map(|(_, view)| view.weight).sum();
         let cap = 15.0 * f64::from(self.policy.concurrency) / weights;
-        if self.pool.flows().any(|(_, view)| view.ahead > 0.5 * cap) {
+        let far = |(key, view): &(FlowKey, FlowView)| {
+            view.ahead > 0.5 * cap || view.ahead < -0.5 * cap && ready.contains(key)
+        };
+        if self.pool.flows().any(|flow| far(&flow)) {
             self.meter.restart();
         } else {
             self.meter.look(&ready, self.now);

@@ -1,12 +1,14 @@
 //! Tenants, clients, endpoints, reloads and time against two pools, step by step, from seeds; and laws as properties.
 //!
-//! `world` acts, `check` says after each step what must be true, `fairness` measures who got how much, `limit` counts
+//! `world` acts and `changes` what it acts by, `check` says after each step what must be true, `fairness` measures who got how much, `limit` counts
 //! what a rate let through. `laws` states single laws for all inputs, `neighbour` what quick requests wait beside long ones.
 //!
 //! 256 seeds by default. `SCHLEUSE_SIM_SEEDS=10000` runs seeds 0 to 9,999, `SCHLEUSE_SIM_SEEDS=17..18` runs seed 17 again.
 #![cfg(test)] // tells clippy that helpers may unwrap like tests
 
+mod changes;
 mod check;
+mod connects;
 mod contest;
 mod fairness;
 mod laws;

@@ -14,7 +14,7 @@ use schleuse_core::{
     Timestamp,
 };
 
-use crate::{fairness::Meter, limit::LimitLog, random::Random};
+use crate::{connects::Connects, fairness::Meter, limit::LimitLog, random::Random};
 
 pub(crate) type Rate = Rc<Cell<ArrivalTime>>;
 
@@ -56,7 +56,7 @@ impl Tenant {
     pub(crate) fn new(number: u64, random: &mut Random) -> Self {
         Self {
             flow: flow(number),
-            inhabitants: random.pick(&[1, 7, 1_000, 50_000, 3_700_000]),
+            inhabitants: inhabitants(random),
             rate: Rate::default(),
             quota: None,
             in_flight_max: u32::MAX,
@@ -128,6 +128,11 @@ pub(crate) struct Scene {
     pub(crate) wakes: Wakes,
     /// Endpoints that have to answer a probe.
     pub(crate) unprobed: Vec<EndpointId>,
+    /// By address: of a hundred connections, how many it refuses.
+    pub(crate) refused_percent: [u64; ADDRESSES as usize],
+    pub(crate) connects: Connects,
+    /// The most seats that the pool ever had.
+    pub(crate) pool_seats_max: u32,
 }
 
 impl Scene {
@@ -145,6 +150,9 @@ impl Scene {
             ended: 0,
             wakes: Wakes::default(),
             unprobed: Vec::new(),
+            refused_percent: [0; ADDRESSES as usize],
+            connects: Connects::default(),
+            pool_seats_max: 1,
         };
         scene.relist(random, Timestamp::default());
         scene
@@ -237,6 +245,11 @@ pub(crate) fn policy(random: &mut Random) -> PoolPolicy {
         }),
         ..PoolPolicy::default()
     }
+}
+
+/// From a hamlet to more than there are in the world.
+pub(crate) fn inhabitants(random: &mut Random) -> u64 {
+    random.pick(&[1, 7, 1_000, 50_000, 3_700_000, 1_000_000_000])
 }
 
 pub(crate) fn quota(random: &mut Random) -> Option<Quota> {

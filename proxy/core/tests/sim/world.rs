@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schleuse_core::{
-    Admission, Arrival, Class, EndpointId, Failure, FlowView, Grant, Leave, Mode, Outcome, Quota,
+    Admission, Arrival, Class, EndpointId, Failure, FlowView, Grant, Leave, Outcome, Quota,
     Refusal, Requeued, Retry, Slot, Ticket, Timestamp,
 };
 
@@ -12,7 +12,7 @@ use crate::{
     fairness::Charge,
     limit::thousandth,
     random::Random,
-    scene::{ADDRESSES, Held, Queued, Rate, Scene, Tenant, address, policy, quota},
+    scene::{ADDRESSES, Held, Queued, Rate, Scene, Tenant, address, quota},
 };
 
 const TENANTS: u64 = 8;
@@ -257,7 +257,9 @@ impl World {
             return;
         }
         let held = scene.held.swap_remove(self.random.index(scene.held.len()));
+        let refused = scene.refused_percent[usize::from(held.slot.address.port() - 8_000)];
         let outcome = match self.random.within(0..20) {
+            _ if self.random.percent(refused) => Outcome::Failed(Failure::Connect),
             0 => Outcome::Failed(self.random.pick(&[Failure::Reset, Failure::Connect])),
             1 => Outcome::Answered {
                 status: 503,
@@ -271,12 +273,19 @@ impl World {
         };
         let tried = [held.slot.endpoint];
         scene.meter.departed(held.number, self.now);
+        let (id, began) = (held.slot.endpoint, held.slot.started);
+        match outcome {
+            Outcome::Failed(Failure::Connect) => scene.connects.refused(id, began),
+            Outcome::Answered { .. } | Outcome::Failed(_) => scene.connects.reached(id, began),
+            Outcome::Abandoned => {}
+        }
         if outcome == Outcome::Failed(Failure::Connect) && self.random.percent(80) {
             return self.requeue(index, held);
         }
         scene
             .pool
             .depart(&scene.policy, held.slot, outcome, self.now);
+        check::reached(scene, id, began, outcome, self.now);
         let again = matches!(outcome, Outcome::Failed(_));
         if again && scene.pool.retry_allowed(&scene.policy, &tried, self.now) {
             self.retry(index, held.request, &tried);
@@ -363,6 +372,7 @@ impl World {
             self.now = self.now.max(at);
             let scene = &mut self.scenes[index];
             scene.pool.tick(&scene.policy, self.now);
+            check::in_reach(scene, self.now);
             self.dispatch(index);
             let scene = &self.scenes[index];
             let due = scene.pool.due(&scene.policy, self.now);
@@ -438,9 +448,11 @@ impl World {
             scene.pool.end_stream(stream);
         } else if !scene.held.is_empty() {
             let held = scene.held.swap_remove(self.random.index(scene.held.len()));
+            let (id, began) = (held.slot.endpoint, held.slot.started);
             match scene.pool.stream(&scene.policy, held.slot, self.now) {
                 Ok(stream) => {
                     scene.meter.departed(held.number, self.now);
+                    scene.connects.reached(id, began);
                     scene.streams.push(stream);
                 }
                 Err(slot) => scene.held.push(Held { slot, ..held }),
@@ -475,56 +487,6 @@ impl World {
         if !failed {
             let after = scene.pool.activation(&scene.policy, self.now);
             assert_eq!(before.map(|view| view.phase), after.map(|view| view.phase));
-        }
-    }
-
-    /// An operator's wish, or a probe's result.
-    fn operate(&mut self, index: usize) {
-        let number = u16::try_from(self.random.within(0..u64::from(ADDRESSES))).unwrap();
-        let scene = &mut self.scenes[index];
-        if self.random.percent(50) {
-            let mode =
-                self.random
-                    .pick(&[Mode::Ready, Mode::Ready, Mode::Drain, Mode::Maintenance]);
-            scene.pool.set_mode(address(number), mode, self.now);
-            scene.pool.tick(&scene.policy, self.now);
-        } else if let Some(id) = scene.pool.endpoint(address(number)) {
-            let ok = self.random.percent(70);
-            scene.pool.probed(&scene.policy, id, ok, self.now);
-        }
-    }
-
-    fn reload(&mut self, index: usize) {
-        let scene = &mut self.scenes[index];
-        let fair_by = scene.policy.queue.fair_by;
-        scene.policy = policy(&mut self.random);
-        if self.random.percent(60) {
-            scene.policy.queue.fair_by = fair_by;
-        }
-        scene.meter.restart();
-        scene.relist(&mut self.random, self.now);
-        for tenant in &mut self.tenants {
-            tenant.changed = true; // its share did
-        }
-    }
-
-    /// Another quota, limit, weight or pool.
-    fn change_tenant(&mut self) {
-        let index = self.random.index(self.tenants.len());
-        let tenant = &mut self.tenants[index];
-        tenant.changed = true;
-        tenant.before = (tenant.generation, tenant.inhabitants, tenant.in_flight_max);
-        tenant.generation += 1;
-        match self.random.within(0..4) {
-            0 => {
-                tenant.quota = quota(&mut self.random);
-                if let Some(quota) = &tenant.quota {
-                    tenant.log.offer(quota, self.now);
-                }
-            }
-            1 => tenant.in_flight_max = self.random.pick(&[1, 3, u32::MAX]),
-            2 => tenant.inhabitants = self.random.pick(&[1, 7, 1_000, 50_000, 3_700_000]),
-            _ => tenant.pool = 1 - tenant.pool,
         }
     }
 }

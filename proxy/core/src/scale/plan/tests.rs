@@ -104,6 +104,45 @@ fn a_ramp_is_followed_ahead_of_time() {
     assert_eq!(need(&launches, &capacity, moment(290)).replicas, 112);
 }
 
+/// 200 replicas after a ramp of so many seconds, created one a second.
+fn steep(over: u64) -> ([Launch; 1], Capacity) {
+    let slow = Capacity {
+        replicas_per_second: 1.0,
+        ..capacity()
+    };
+    let ramp = Profile::Ramp {
+        rate: 35_900.0,
+        over: seconds(over),
+    };
+    ([launch("grant", ramp)], slow)
+}
+
+#[test]
+fn a_ramp_of_a_second_is_ordered_and_verified_like_a_jump() {
+    let (launches, capacity) = steep(1);
+    // 8 s + 200 replicas at one a second + 120 s.
+    assert_eq!(need(&launches, &capacity, moment(-329)), Need::default());
+    assert_eq!(need(&launches, &capacity, moment(-328)).replicas, 200);
+    let found = verify(&launches, &capacity, 1, moment(-60));
+    assert_eq!(found[0].short_by(), 199);
+}
+
+#[test]
+fn a_ramp_that_is_over_before_its_replicas_can_be_created_is_ordered_for_before_it_begins() {
+    let (launches, mut capacity) = steep(60);
+    capacity.margin = Duration::ZERO;
+    // 8 s + 200 s + 10 s before the 60th second. What it begins with, 34 replicas, would have time until -102 s.
+    assert_eq!(need(&launches, &capacity, moment(-159)), Need::default());
+    let early = need(&launches, &capacity, moment(-158)).replicas;
+    assert_eq!(early, 200);
+    let late = timetable(&launches, &capacity, moment(-147)).problems;
+    assert!(
+        matches!(&late[..], [PlanProblem::TooLate { by_seconds: 1, .. }]),
+        "{late:?}"
+    );
+    assert_eq!(timetable(&launches, &capacity, moment(-149)).problems, []);
+}
+
 #[test]
 fn a_lull_inside_the_window_is_no_descent() {
     let table = Profile::Table(vec![
@@ -263,6 +302,31 @@ proptest! {
         let later = moment(at) + capacity.ready_after(ordered);
         let needed = capacity.replicas(rate_at(&launches, later), seconds(1));
         prop_assert!(ordered >= needed, "{ordered} {needed} later");
+    }
+
+    #[test]
+    fn what_is_ordered_is_created_by_the_time_it_is_needed(
+        points in proptest::collection::vec((0..90_u64, 0.0..5_000.0_f64), 1..5), rate in 0.5..20.0_f64
+    ) {
+        let mut since = Duration::ZERO;
+        let table = points
+            .iter()
+            .map(|&(gap, rate)| { since += seconds(gap); (since, rate) })
+            .collect();
+        let launches = [launch("grant", Profile::Table(table))];
+        let capacity = Capacity { replicas_per_second: rate, ..capacity() };
+        // One after the other, as fast as they are created; a cold start later they serve.
+        let (mut created, mut serving) = (0.0_f64, std::collections::VecDeque::from([0.0; 8]));
+        for second in -300..400 {
+            let ordered = f64::from(need(&launches, &capacity, moment(second)).replicas);
+            created = ordered.min(created + rate);
+            serving.push_back(created);
+            let ready = serving.pop_front().unwrap_or_default();
+            if second >= 0 {
+                let needed = capacity.replicas(rate_at(&launches, moment(second)), seconds(1));
+                prop_assert!(ready >= f64::from(needed), "{ready} of {needed} at {second} s");
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The plan as a table for people and programs, with everything that speaks against it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use super::{Capacity, Launch, Schedule, VERIFIED_BEFORE, WallTime, needed_at, rate_at, rounded};
+use super::{Capacity, Launch, Schedule, VERIFIED_BEFORE, WallTime, due, rate_at, rounded};
 
 /// What happens at a moment of the timetable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,10 +165,12 @@ fn problems(
         problems.push(PlanProblem::ColdStartUnknown);
     }
     for launch in launches {
-        let replicas = needed_at(launches, capacity, launch, launch.at);
-        let ordered = launch
-            .at
-            .earlier(capacity.ready_after(replicas) + VERIFIED_BEFORE);
+        let ordered = due(
+            launches,
+            capacity,
+            launch,
+            (VERIFIED_BEFORE, Duration::ZERO),
+        );
         if launch.at <= now {
             let launch = launch.name.clone();
             problems.push(PlanProblem::BeginsInThePast { launch });

@@ -83,7 +83,12 @@ impl Launches {
     ) -> LaunchStatus {
         let mut laid_out = self.laid_out.take();
         if std::mem::take(&mut self.is_config_new) || self.basis.is_none() {
-            self.rest_on(Basis::of(plan, policy), laid_out.take(), now);
+            let before = laid_out.take();
+            self.rest_on(
+                Basis::of(plan, policy),
+                before.map(|(schedule, _)| schedule).as_ref(),
+                now,
+            );
         }
         let wanted = plan.capacity(policy, learnt);
         let stands = laid_out.filter(|(schedule, since)| {
@@ -109,13 +114,13 @@ impl Launches {
         self.is_config_new = true;
     }
 
-    fn rest_on(&mut self, basis: Basis, before: Option<(Schedule, WallTime)>, now: WallTime) {
-        let is_same = |(schedule, _): &(Schedule, WallTime)| {
+    fn rest_on(&mut self, basis: Basis, before: Option<&Schedule>, now: WallTime) {
+        let is_same = |schedule: &Schedule| {
             let mut open = schedule.open(now);
             let known = self.basis.as_ref().map(|known| &known.capacity);
             known == Some(&basis.capacity) && open.all(|launch| basis.launches.contains(launch))
         };
-        if !before.as_ref().is_some_and(is_same) {
+        if !before.is_some_and(is_same) {
             self.asked = Ratchet::default();
         }
         self.basis = Some(basis);

@@ -49,7 +49,7 @@ pub fn compare(simulated: &Results, measured: &Results) -> Calibration {
         p99_ratio: quotient(&simulated.response, &measured.response, 0.99),
         refused_points: points(|results| results.counts.failed),
         abandoned_points: points(|results| results.counts.abandoned),
-        replicas_difference_max: replicas(simulated, measured),
+        replicas_difference_max: replicas(simulated, measured).difference_max(),
     }
 }
 
@@ -58,8 +58,34 @@ fn quotient(simulated: &Latencies, measured: &Latencies, quantile: f64) -> f64 {
     ratio(value(simulated), value(measured).max(1))
 }
 
-/// The largest difference of replicas outside of changes; none where nobody said how many there were.
-fn replicas(simulated: &Results, measured: &Results) -> Option<f64> {
+/// What a comparison of replicas, second by second, found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replicas {
+    /// Nobody said how many there were, in one of the two.
+    Unknown,
+    /// They were known, and every second lay around a change: nothing was shown.
+    AlwaysChanging,
+    /// They stood still long enough.
+    Compared {
+        /// The largest difference.
+        most: u64,
+        /// Seconds that it is the largest of.
+        seconds: u64,
+    },
+}
+
+impl Replicas {
+    /// The largest difference, where seconds could be compared.
+    pub fn difference_max(self) -> Option<f64> {
+        match self {
+            Self::Compared { most, .. } => Some(ratio(most, 1)),
+            Self::Unknown | Self::AlwaysChanging => None,
+        }
+    }
+}
+
+/// Compares the replicas of the seconds outside of changes.
+pub fn replicas(simulated: &Results, measured: &Results) -> Replicas {
     let of = |results: &Results| -> Vec<(i64, u64)> {
         let seconds = results.seconds.iter().filter_map(|second| {
             let ready = second.pool?.replicas_ready;
@@ -73,11 +99,21 @@ fn replicas(simulated: &Results, measured: &Results) -> Option<f64> {
         let mut changes = until_simulated.iter().chain(&until_measured);
         changes.any(|change| (at - change).abs() <= CHANGE)
     };
+    let mut known = false;
     let differences = measured.iter().filter_map(|&(at, ready)| {
         let (_, expected) = simulated.iter().find(|(second, _)| *second == at)?;
+        known = true;
         (!is_changing(at)).then(|| expected.abs_diff(ready))
     });
-    differences.max().map(|most| ratio(most, 1))
+    let differences: Vec<u64> = differences.collect();
+    match differences.iter().max() {
+        Some(&most) => Replicas::Compared {
+            most,
+            seconds: differences.len() as u64,
+        },
+        None if known => Replicas::AlwaysChanging,
+        None => Replicas::Unknown,
+    }
 }
 
 /// The seconds in which the number became another one.
@@ -87,8 +123,9 @@ fn changes(replicas: &[(i64, u64)]) -> Vec<i64> {
     changed.map(|(_, (at, _))| *at).collect()
 }
 
-/// What the comparison says about the simulator, figure by figure.
-pub fn judge(calibration: &Calibration) -> Vec<Finding> {
+/// What the comparison says about the simulator, figure by figure. Replicas that could not be compared are not within, but
+/// for a target that does not tell how many it has.
+pub fn judge(calibration: &Calibration, replicas: Replicas) -> Vec<Finding> {
     let times = |what, ratio: f64, tolerance: f64, allowed| Finding {
         what,
         found: format!("×{ratio:.2}"),
@@ -107,12 +144,17 @@ pub fn judge(calibration: &Calibration) -> Vec<Finding> {
         points("refused", calibration.refused_points),
         points("abandoned", calibration.abandoned_points),
     ];
-    findings.extend(calibration.replicas_difference_max.map(|most| Finding {
+    let (found, holds) = match replicas {
+        Replicas::Unknown => return findings,
+        Replicas::AlwaysChanging => ("never at rest".to_owned(), false),
+        Replicas::Compared { most, seconds } => (format!("{most} apart in {seconds} s"), most <= 1),
+    };
+    findings.push(Finding {
         what: "replicas",
-        found: format!("{most:.0} apart"),
+        found,
         allowed: "1, outside 2 s of a change",
-        holds: most <= 1.0,
-    }));
+        holds,
+    });
     findings
 }
 
@@ -147,16 +189,41 @@ mod tests {
         let results = with(&[3, 3, 3]);
         let calibration = compare(&results, &results);
         assert!((calibration.median_ratio - 1.0).abs() < f64::EPSILON);
-        assert!(judge(&calibration).iter().all(|finding| finding.holds));
+        let findings = judge(&calibration, replicas(&results, &results));
+        assert!(findings.iter().all(|finding| finding.holds));
+        assert_eq!(findings.last().unwrap().found, "0 apart in 3 s");
     }
 
     #[test]
     fn replicas_are_compared_outside_of_changes_only() {
         let late = with(&[0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4]);
         let early = with(&[0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4]);
-        assert_eq!(replicas(&late, &early), Some(0.0));
+        let compared = |most, seconds| Replicas::Compared { most, seconds };
+        assert_eq!(replicas(&late, &early), compared(0, 5));
         let fewer = with(&[0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2]);
-        assert_eq!(replicas(&late, &fewer), Some(2.0));
+        assert_eq!(replicas(&late, &fewer), compared(2, 5));
+    }
+
+    #[test]
+    fn replicas_that_never_stand_still_are_told_from_such_as_nobody_counts_and_are_not_within() {
+        let restless = with(&[1, 2, 3, 4, 5, 6]);
+        let found = replicas(&restless, &restless);
+        assert_eq!(found, Replicas::AlwaysChanging);
+        let calibration = compare(&restless, &restless);
+        assert_eq!(calibration.replicas_difference_max, None);
+        assert!(!judge(&calibration, found).last().unwrap().holds);
+
+        let mut silent = restless.clone();
+        for second in &mut silent.seconds {
+            second.pool = None;
+        }
+        let found = replicas(&restless, &silent);
+        assert_eq!(found, Replicas::Unknown);
+        assert!(
+            judge(&calibration, found)
+                .iter()
+                .all(|finding| finding.what != "replicas")
+        );
     }
 
     #[test]
@@ -167,7 +234,7 @@ mod tests {
             refused_points: -2.5,
             ..compare(&results, &results)
         };
-        let wrong: Vec<_> = judge(&calibration)
+        let wrong: Vec<_> = judge(&calibration, Replicas::Unknown)
             .into_iter()
             .filter(|finding| !finding.holds)
             .map(|finding| finding.what)

@@ -7,10 +7,12 @@
 
 mod report;
 mod search;
+mod steps;
 
 pub use report::lines;
 pub(crate) use report::sentence;
 pub use search::{Plan, Purpose, Trial, search};
+pub use steps::spacing_of_steps;
 
 use serde::Serialize;
 

@@ -223,7 +223,7 @@ fn objection(step: &Step, status: u16) -> Option<Reason> {
         429 => Reason::Status429,
         503 => Reason::Status503,
         400..500 => Reason::Status4xx,
-        500.. => Reason::Status5xx,
+        500..600 => Reason::Status5xx,
         300..400 if step.expected.is_empty() => Reason::Redirects,
         _ => Reason::UnexpectedStatus,
     })

@@ -8,6 +8,7 @@ mod calibration;
 mod check;
 mod play;
 mod print;
+mod saved;
 mod search;
 mod simulation;
 mod view;
@@ -55,7 +56,7 @@ enum Command {
     Capacity(search::Capacity),
     /// Compares two targets over many rounds, or two saved results.
     Compare(search::Compare),
-    /// Writes reports of a saved result anew.
+    /// Judges a saved result again, and writes its reports anew.
     Report {
         /// A file that `--json` wrote.
         result: PathBuf,
@@ -86,6 +87,8 @@ struct Run {
     #[command(flatten)]
     what: What,
     #[command(flatten)]
+    portion: Portion,
+    #[command(flatten)]
     reports: Reports,
 }
 
@@ -115,18 +118,6 @@ struct What {
     /// Seed of schedule and draws.
     #[arg(long)]
     seed: Option<u64>,
-    /// So many times the scenario's arrivals.
-    #[arg(long, default_value_t = 1.0)]
-    scale: f64,
-    /// Plays only this part of the schedule, as 4m..6m, counted from the end of the warm-up.
-    #[arg(long, value_name = "FROM..TO", value_parser = window)]
-    window: Option<Range<Duration>>,
-    /// Of a URL: arrivals per second, as 100/s.
-    #[arg(short = 'q', long, value_name = "RATE", default_value = "50/s", value_parser = rate)]
-    rate: f64,
-    /// Of a URL: how long, as 10s.
-    #[arg(short = 'z', long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    duration: Duration,
     /// Threads; one per processor of `--cpus`, else one.
     #[arg(long)]
     workers: Option<u32>,
@@ -148,6 +139,35 @@ struct What {
     /// Plain lines in place of the live view.
     #[arg(long)]
     no_tui: bool,
+}
+
+/// How much of its schedule is played; nothing that a search could use, which sets rate and length itself.
+#[derive(Debug, Clone, Args)]
+struct Portion {
+    /// So many times the scenario's arrivals.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Plays only this part of the schedule, as 4m..6m, counted from the end of the warm-up.
+    #[arg(long, value_name = "FROM..TO", value_parser = window)]
+    window: Option<Range<Duration>>,
+    /// Of a URL: arrivals per second, as 100/s.
+    #[arg(short = 'q', long, value_name = "RATE", default_value = "50/s", value_parser = rate)]
+    rate: f64,
+    /// Of a URL: how long, as 10s.
+    #[arg(short = 'z', long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    duration: Duration,
+}
+
+impl Default for Portion {
+    /// All of it.
+    fn default() -> Self {
+        Self {
+            scale: 1.0,
+            window: None,
+            rate: 50.0,
+            duration: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Where results go.
@@ -217,9 +237,9 @@ fn window(text: &str) -> Result<Range<Duration>, String> {
 
 impl What {
     /// The scenario with everything that the command line says otherwise.
-    fn scenario(&self) -> Result<Scenario, String> {
+    fn scenario(&self, portion: &Portion) -> Result<Scenario, String> {
         let mut scenario = if self.scenario.contains("://") {
-            prepare::of_url(&self.scenario, self.rate, self.duration)?
+            prepare::of_url(&self.scenario, portion.rate, portion.duration)?
         } else {
             scenario::load(&self.scenario).map_err(|error| match error {
                 scenario::LoadError::File(error) => {
@@ -256,6 +276,18 @@ impl What {
         if let Some(seed) = self.seed {
             scenario.seed = seed;
         }
+        portion.of(scenario)
+    }
+
+    fn workers(&self) -> u32 {
+        let pinned = u32::try_from(self.cpus.len()).unwrap_or(u32::MAX);
+        self.workers.unwrap_or(pinned).max(1)
+    }
+}
+
+impl Portion {
+    /// The part of the schedule that was asked for, scaled.
+    fn of(&self, mut scenario: Scenario) -> Result<Scenario, String> {
         if !(self.scale.is_finite() && self.scale > 0.0) {
             return Err("--scale must be above 0".to_owned());
         }
@@ -271,11 +303,6 @@ impl What {
             scenario.scaled(self.scale)
         })
     }
-
-    fn workers(&self) -> u32 {
-        let pinned = u32::try_from(self.cpus.len()).unwrap_or(u32::MAX);
-        self.workers.unwrap_or(pinned).max(1)
-    }
 }
 
 #[cfg(test)]
@@ -286,7 +313,7 @@ pub(crate) fn identity_of(scenario: &Scenario, target: &str) -> crate::results::
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(run) => play::run(&run.what, &run.reports),
+        Command::Run(run) => play::run(&run),
         Command::Check { scenarios } => check::check(&scenarios),
         Command::Origin(options) => origin::command::run(&options),
         Command::Simulate(simulate) => simulation::simulate(&simulate),

@@ -9,6 +9,7 @@
 
 mod groups;
 mod measure;
+mod planned;
 mod report;
 mod rounds;
 mod saved;
@@ -16,6 +17,7 @@ mod target;
 
 pub(crate) use groups::end_all;
 pub use measure::{Measure, Measured};
+pub use planned::{DECISIVE, deciding};
 pub(crate) use report::{HEADS, basis};
 pub use report::{lines, markdown};
 pub use rounds::{Plan, Side, Trial, compare};
@@ -128,6 +130,20 @@ pub enum Problem {
         /// Requests that it needs.
         needed: u64,
     },
+    /// No run of the scenario can be relied on to have enough of them, so that none was played.
+    #[error(
+        "{measure} needs {needed} requests in each run, the scenario can be relied on for {planned}; {remedy}"
+    )]
+    TooFewPlanned {
+        /// The deciding measure.
+        measure: String,
+        /// Requests that it needs.
+        needed: u64,
+        /// Requests that the schedule will have in all but the rarest of runs.
+        planned: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A saved result does not hold the deciding measure by second.
     #[error(
         "{0} is not kept by second, so two saved results cannot be compared by it; use p50, p90, p99, answered or failed"
@@ -155,7 +171,11 @@ impl Problem {
             Self::Invalid(..) => 3,
             Self::Interrupted(_) => 130,
             Self::Dead(..) => 1,
-            Self::Run(_) | Self::TooFew { .. } | Self::NoFigure { .. } | Self::NotKept(_) => 2,
+            Self::Run(_)
+            | Self::TooFew { .. }
+            | Self::TooFewPlanned { .. }
+            | Self::NoFigure { .. }
+            | Self::NotKept(_) => 2,
         }
     }
 }

@@ -16,11 +16,11 @@ use crate::{
     workload::Workload,
 };
 
-pub(crate) use seconds::{SecondRecord, Seconds};
+pub(crate) use seconds::{ProcessorTime, SecondRecord, Seconds};
 pub(crate) use spread::Spread;
 
-/// Statuses that are counted one by one.
-const STATUSES: usize = 600;
+/// Statuses that are counted one by one: whatever has three digits, since some appliances answer with 999.
+const STATUSES: usize = 1_000;
 
 /// One request at its end. Times in nanoseconds since the start.
 #[derive(Debug, Clone, Copy)]

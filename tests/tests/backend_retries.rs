@@ -78,12 +78,7 @@ fn a_connect_that_nobody_answers_is_a_504() {
 #[test]
 fn an_exchange_whose_time_ends_while_it_connects_says_nothing_of_the_endpoint() {
     let hole = black_hole();
-    let edge = amt(
-        &[hole.address],
-        "timeout: 300ms",
-        "timeouts: { connect: 1m }",
-    )
-    .start();
+    let edge = amt(&[hole.address], "timeout: 1s", "timeouts: { connect: 1m }").start();
     let answer = edge.connect().send(POST).response();
     assert_eq!(label(&answer), refusal(504, "exchange_timeout"));
     let endpoint = &edge.resource("/api/v1/pools/amt")["endpoints"][0];

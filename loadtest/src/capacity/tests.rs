@@ -32,7 +32,7 @@ fn step(passes: bool) -> Results {
 
 fn invalid() -> Results {
     let mut results = step(true);
-    results.workers[0].run_delay_ns = results.workers[0].wall_ns;
+    results.workers[0].run_delay_ns = Some(results.workers[0].wall_ns);
     judge(&mut results, &[]);
     results
 }

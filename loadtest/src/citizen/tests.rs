@@ -106,6 +106,7 @@ fn a_status_that_the_step_does_not_accept_fails_by_its_own_reason() {
         (404, Reason::Status4xx),
         (429, Reason::Status429),
         (500, Reason::Status5xx),
+        (999, Reason::UnexpectedStatus),
         (503, Reason::Status503),
         (304, Reason::Redirects),
     ] {

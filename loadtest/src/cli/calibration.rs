@@ -9,9 +9,9 @@ use std::{
 use clap::Args;
 use schleuse_config::Snapshot;
 
-use super::{Reports, What, admin::Admin, play, print::say, simulation::time, view::View};
+use super::{Portion, Reports, What, admin::Admin, play, print::say, simulation::time, view::View};
 use crate::{
-    calibrate::{self, stage, store},
+    calibrate::{self, Replicas, stage, store},
     distribution::Distribution,
     prepare,
     report::quantity,
@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Calibrate {
     #[command(flatten)]
     what: What,
+    #[command(flatten)]
+    portion: Portion,
     /// The config that Schleuse is started with.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -65,7 +67,7 @@ pub(super) fn calibrate(asked: &Calibrate) -> Result<u8, String> {
     let loaded = schleuse_config::load(&asked.config).map_err(|problems| problems.to_string())?;
     let config = loaded.snapshot;
     let path = place(asked.calibration.as_ref())?;
-    let mut scenario = asked.what.scenario()?;
+    let mut scenario = asked.what.scenario(&asked.portion)?;
     stage::name_citizens(&mut scenario);
     let at = stage::listener(&config)?;
     scenario.target.connect_to = Some((at.ip().to_string(), at.port()));
@@ -208,10 +210,11 @@ fn tell(
         quantile(simulated, 0.99),
         quantile(measured, 0.99),
     ));
-    let findings = calibrate::judge(calibration);
+    let replicas = calibrate::replicas(simulated, measured);
+    let findings = calibrate::judge(calibration, replicas);
     for finding in &findings {
         say(format_args!(
-            "{:<10} {:>14}  {} {}",
+            "{:<10} {:>16}  {} {}",
             finding.what,
             finding.found,
             if finding.holds {
@@ -222,7 +225,7 @@ fn tell(
             finding.allowed
         ));
     }
-    if calibration.replicas_difference_max.is_none() {
+    if replicas == Replicas::Unknown {
         say("replicas were not compared: the config has no admin listener that answers");
     }
     say(format_args!("kept in {}", path.display()));

@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    Reports, What,
+    Reports, Run, What,
     admin::Admin,
     print::{remark, say},
+    saved,
     view::View,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     generator::{self, Settings},
     machine, prepare,
     report::{outputs::Written, terminal},
-    results::{Mode, Results, ScenarioIdentity, file},
+    results::{Mode, Results, ScenarioIdentity},
     scenario::{Arrivals, Scenario},
     verdict,
 };
@@ -65,8 +66,13 @@ pub(super) fn stopped() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-pub(super) fn run(what: &What, reports: &Reports) -> Result<u8, String> {
-    let scenario = what.scenario()?;
+pub(super) fn run(asked: &Run) -> Result<u8, String> {
+    let Run {
+        what,
+        portion,
+        reports,
+    } = asked;
+    let scenario = what.scenario(portion)?;
     reports.try_places()?;
     let admin = Admin::of(&scenario, what)?;
     admin.as_ref().map_or(Ok(()), Admin::check)?;
@@ -148,7 +154,7 @@ pub(super) fn told(written: &Written, code: u8) -> u8 {
 }
 
 pub(super) fn report(result: &Path, reports: &Reports) -> Result<u8, String> {
-    let results = file::read(result).map_err(|problem| problem.to_string())?;
+    let results = saved::read(result)?;
     for line in terminal::summary(&results, terminal::Style::of_output()) {
         say(line);
     }

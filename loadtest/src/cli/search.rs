@@ -5,20 +5,20 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{
-    Reports, What,
+    Portion, Reports, What,
     admin::Admin,
     duration, play,
     print::{remark, say},
-    rate,
+    rate, saved,
     view::View,
 };
 use crate::{
     capacity,
-    compare::{self, Measure, Side},
+    compare::{self, Comparison, Measure, Problem, Side},
     prepare,
     results::{Results, file},
     scenario::{Arrivals, Scenario},
-    schedule::{Phase, Spacing},
+    schedule::Phase,
     verdict::{Criterion, Limit, Metric},
 };
 
@@ -94,9 +94,10 @@ pub(super) struct Compare {
     /// Writes the comparison as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// The measure that decides: p50, p99, service p99, answered or failed.
-    #[arg(long, default_value = "p99")]
-    measure: Measure,
+    /// The measure that decides: p50, p99, service p99, answered or failed; without it the highest of p99, p90 and p50 that
+    /// rests on requests enough.
+    #[arg(long)]
+    measure: Option<Measure>,
     /// The comparison as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -106,7 +107,8 @@ pub(super) struct Compare {
 }
 
 pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
-    let mut scenario = asked.what.scenario()?;
+    let mut scenario = asked.what.scenario(&Portion::default())?;
+    let spacing = capacity::spacing_of_steps(&scenario, asked.step)?;
     let reports = reports(asked.json.as_ref(), asked.html.as_ref());
     reports.try_places()?;
     let admin = Admin::of(&scenario, &asked.what)?;
@@ -116,10 +118,6 @@ pub(super) fn capacity(asked: &Capacity) -> Result<u8, String> {
         start_per_second: asked.start,
         max_per_second: asked.max,
         seed: scenario.seed,
-    };
-    let spacing = match scenario.arrivals {
-        Arrivals::Open { spacing, .. } => spacing,
-        Arrivals::Closed { .. } => Spacing::Poisson,
     };
     let mut run = |trial: &capacity::Trial| {
         let mut step = scenario.clone();
@@ -192,32 +190,11 @@ fn first_finding(results: &Results) -> String {
 }
 
 pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
-    let plan = compare::Plan {
-        a: asked.name_a.clone().unwrap_or_else(|| asked.a.clone()),
-        b: asked.name_b.clone().unwrap_or_else(|| asked.b.clone()),
-        rounds: asked.rounds,
-        measure: asked.measure,
-        seed: asked.seed,
-        is_restarted: [&asked.start_a, &asked.restart_a]
-            .iter()
-            .any(|command| command.is_some())
-            && [&asked.start_b, &asked.restart_b]
-                .iter()
-                .any(|command| command.is_some()),
-    };
     let reports = reports(asked.json.as_ref(), asked.html.as_ref());
     reports.try_places()?;
     let comparison = match [&asked.a, &asked.b].map(|side| side.contains("://")) {
-        [true, true] => {
-            play::stop_on_interrupt()?;
-            compare::compare(&plan, &mut |trial: &compare::Trial| asked.play(trial))
-        }
-        [false, false] => {
-            let [a, b] = [&asked.a, &asked.b].map(|path| file::read(path.as_ref()));
-            let a = a.map_err(|problem| problem.to_string())?;
-            let b = b.map_err(|problem| problem.to_string())?;
-            compare::compare_saved(&plan, &a, &b)
-        }
+        [true, true] => asked.by_rounds()?,
+        [false, false] => asked.by_saved()?,
         _ => return Err("A and B must both be URLs, or both be saved results".to_owned()),
     };
     let comparison = match comparison {
@@ -239,13 +216,73 @@ pub(super) fn compare(asked: &Compare) -> Result<u8, String> {
 }
 
 impl Compare {
-    fn play(&self, trial: &compare::Trial) -> Result<Results, String> {
+    fn portion(&self) -> Portion {
+        Portion {
+            scale: self.scale,
+            ..Portion::default()
+        }
+    }
+
+    fn plan(&self, measure: Measure) -> compare::Plan {
+        compare::Plan {
+            a: self.name_a.clone().unwrap_or_else(|| self.a.clone()),
+            b: self.name_b.clone().unwrap_or_else(|| self.b.clone()),
+            rounds: self.rounds,
+            measure,
+            seed: self.seed,
+            is_restarted: [&self.start_a, &self.restart_a]
+                .iter()
+                .any(|command| command.is_some())
+                && [&self.start_b, &self.restart_b]
+                    .iter()
+                    .any(|command| command.is_some()),
+        }
+    }
+
+    /// Plays both sides in turn; by a measure that the scenario can vouch for, which is known before.
+    fn by_rounds(&self) -> Result<Result<Comparison, Problem>, String> {
+        let scenario = What::of(self, &self.a, self.seed).scenario(&self.portion())?;
+        let measure = match compare::deciding(self.measure, &scenario) {
+            Ok(measure) => measure,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        if self.measure.is_none() {
+            remark(format_args!(
+                "{} decides (--measure for another)",
+                measure.label()
+            ));
+        }
+        play::stop_on_interrupt()?;
+        Ok(compare::compare(
+            &self.plan(measure),
+            &mut |trial: &compare::Trial| self.play(trial, measure),
+        ))
+    }
+
+    /// Compares what was measured earlier; without a measure by the first that has answers enough in each stretch.
+    fn by_saved(&self) -> Result<Result<Comparison, Problem>, String> {
+        let [a, b] = [&self.a, &self.b].map(|path| saved::read(path.as_ref()));
+        let (a, b) = (a?, b?);
+        let by = |measure| compare::compare_saved(&self.plan(measure), &a, &b);
+        if let Some(measure) = self.measure {
+            return Ok(by(measure));
+        }
+        let [first, lower @ ..] = compare::DECISIVE.map(Measure::Response);
+        Ok(lower.into_iter().fold(by(first), |found, measure| {
+            found.or_else(|problem| match problem {
+                Problem::NoFigure { .. } => by(measure),
+                other => Err(other),
+            })
+        }))
+    }
+
+    fn play(&self, trial: &compare::Trial, measure: Measure) -> Result<Results, String> {
         let (url, start, restart) = match trial.side {
             Side::A => (&self.a, &self.start_a, &self.restart_a),
             Side::B => (&self.b, &self.start_b, &self.restart_b),
         };
         let what = What::of(self, url, trial.seed);
-        let scenario = what.scenario()?;
+        let scenario = what.scenario(&self.portion())?;
         if let Some(command) = restart {
             compare::restart(command, trial.side)?;
         }
@@ -256,13 +293,13 @@ impl Compare {
         let mut view = View::quiet(&scenario, Admin::of(&scenario, &what)?);
         let results = play::play(&scenario, &what, &mut view)?;
         drop(started);
-        let shown = self.measure.shown_of(&results);
+        let shown = measure.shown_of(&results);
         remark(format_args!(
             "round {:>3}  {}  {:<11}  {} {}  {}",
             trial.round + 1,
             trial.side.name(),
             told(&results),
-            self.measure.label(),
+            measure.label(),
             shown.as_deref().unwrap_or("–"),
             first_finding(&results)
         ));
@@ -280,7 +317,6 @@ impl What {
             insecure: compare.insecure,
             register: compare.register.clone(),
             seed: Some(seed),
-            scale: compare.scale,
             cpus: compare.cpus.clone(),
             no_tui: true,
             ..Self::default()

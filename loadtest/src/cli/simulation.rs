@@ -7,7 +7,7 @@ use schleuse_config::yaml::parse_moment;
 use schleuse_core::scale::plan::WallTime;
 
 use super::{
-    Reports, What, calibration, play,
+    Portion, Reports, What, calibration, play,
     print::{remark, say},
 };
 use crate::{
@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Simulate {
     #[command(flatten)]
     what: What,
+    #[command(flatten)]
+    portion: Portion,
     /// The config whose launch it is.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -62,7 +64,7 @@ fn moment(text: &str) -> Result<WallTime, String> {
 }
 
 pub(super) fn simulate(asked: &Simulate) -> Result<u8, String> {
-    let mut scenario = asked.what.scenario()?;
+    let mut scenario = asked.what.scenario(&asked.portion)?;
     // Nothing is connected to, so the name needs no address.
     scenario.target.connect_to = Some(("127.0.0.1".to_owned(), 9));
     let Some(sweep) = &asked.sweep else {

@@ -203,7 +203,7 @@ fn a_disturbed_round_is_played_again_and_told() {
         calls += 1;
         let mut results = service(1.0);
         if calls == 3 {
-            results.workers[0].run_delay_ns = results.workers[0].wall_ns;
+            results.workers[0].run_delay_ns = Some(results.workers[0].wall_ns);
             judge(&mut results, &[]);
         }
         Ok(results)
@@ -217,7 +217,7 @@ fn a_disturbed_round_is_played_again_and_told() {
 fn a_generator_that_always_disturbs_makes_the_comparison_invalid() {
     let mut runner = |_: &Trial| {
         let mut results = service(1.0);
-        results.workers[0].run_delay_ns = results.workers[0].wall_ns;
+        results.workers[0].run_delay_ns = Some(results.workers[0].wall_ns);
         judge(&mut results, &[]);
         Ok(results)
     };

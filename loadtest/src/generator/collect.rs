@@ -107,9 +107,10 @@ fn merge_workers(at_seconds: i64, workers: &[Option<SecondRecord>]) -> Second {
     for worker in workers {
         let worker = worker.clone().unwrap_or_default();
         sum.add(&worker);
+        let share = |part| ratio(part, worker.length.max(1)).min(1.0);
         loads.push(WorkerSecond {
-            busy_share: ratio(worker.busy, worker.length.max(1)).min(1.0),
-            run_delay_share: ratio(worker.run_delay, worker.length.max(1)).min(1.0),
+            busy_share: share(worker.processor.busy),
+            run_delay_share: worker.processor.run_delay.map(share),
         });
     }
     Second {
@@ -132,12 +133,12 @@ fn merge_workers(at_seconds: i64, workers: &[Option<SecondRecord>]) -> Second {
 }
 
 pub(super) fn worker_result(finished: &Finished, processor: Option<u32>) -> WorkerResult {
-    let (processor_ns, run_delay_ns) = finished.processor.total();
+    let total = finished.processor.total();
     WorkerResult {
         processor,
         sent: finished.record.sent,
-        processor_ns,
-        run_delay_ns,
+        processor_ns: total.busy,
+        run_delay_ns: total.run_delay,
         wall_ns: finished.wall,
     }
 }

@@ -7,6 +7,15 @@ use crate::{citizen::Fate, results::Latencies};
 /// Nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
+/// What a thread did with its time, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ProcessorTime {
+    /// On a processor.
+    pub(crate) busy: u64,
+    /// Runnable without one; none where the kernel does not tell.
+    pub(crate) run_delay: Option<u64>,
+}
+
 /// One second of one worker, or of all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SecondRecord {
@@ -24,10 +33,7 @@ pub(crate) struct SecondRecord {
     /// Of those who left or were too late.
     pub(crate) gave_up: Latencies,
     pub(crate) own_lag_max: u64,
-    /// Nanoseconds on the processor.
-    pub(crate) busy: u64,
-    /// Nanoseconds runnable without a core.
-    pub(crate) run_delay: u64,
+    pub(crate) processor: ProcessorTime,
     /// How long it was; the last may be shorter.
     pub(crate) length: u64,
 }
@@ -133,14 +139,14 @@ impl Seconds {
         &mut self,
         from: u64,
         waiting: u64,
-        load: (u64, u64),
+        processor: ProcessorTime,
         length: u64,
     ) -> SecondRecord {
         let Some(second) = self.end_of(from) else {
             return SecondRecord::default();
         };
         second.waiting = waiting;
-        (second.busy, second.run_delay) = load;
+        second.processor = processor;
         second.length = length;
         second.clone()
     }

@@ -150,7 +150,9 @@ fn who_was_never_answered_is_told_by_the_second_of_the_plan_and_who_gave_up_by_t
         .map(|(second, after)| (second, after.count))
         .collect();
     assert_eq!(unanswered, [(1, 1), (2, 2)]);
-    let closed = record.seconds.close(3_000_000_000, 0, (0, 0), 1);
+    let closed = record
+        .seconds
+        .close(3_000_000_000, 0, ProcessorTime::default(), 1);
     assert_eq!(
         (closed.gave_up.count, closed.abandoned, closed.failed),
         (2, 1, 1)
@@ -174,4 +176,26 @@ proptest! {
         }
         prop_assert_eq!(figures(&merged), figures(&one));
     }
+}
+
+/// What HTTP allows is three digits (RFC 9110 §15), and 999 is what some appliances send.
+#[test]
+fn every_status_that_can_be_read_is_counted() {
+    let workload = workload();
+    let mut record = Record::new(&workload);
+    for status in 100..1_000 {
+        let citizen = Citizen::arrive(u64::from(status), 2_000_000_000, &workload);
+        record.end(
+            &citizen,
+            &Ending {
+                fate: Fate::Failed(Reason::UnexpectedStatus),
+                written: Some(2_000_000_000),
+                at: 2_100_000_000,
+                taken_up: true,
+                status,
+                received_bytes: 0,
+            },
+        );
+    }
+    assert_eq!(record.statuses.iter().sum::<u64>(), record.counts.failed);
 }

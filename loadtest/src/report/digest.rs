@@ -9,6 +9,9 @@ use crate::{
 
 use super::quantity;
 
+/// What a reader must know of a run whose kernel tells no run delay.
+pub const RUN_DELAY_UNKNOWN: &str = "How long workers waited for a core is not known on this kernel; their own lag contains such waits";
+
 /// One line of the percentile table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PercentileRow {

@@ -176,7 +176,7 @@ mod tests {
         let mut aborted = alive.clone();
         aborted.ending = Ending::Aborted("failed > 50%".to_owned());
         let mut disturbed = alive.clone();
-        disturbed.workers[0].run_delay_ns = disturbed.workers[0].wall_ns;
+        disturbed.workers[0].run_delay_ns = Some(disturbed.workers[0].wall_ns);
         for (mut results, passes) in [
             (alive, true),
             (dead, false),
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn an_invalid_run_is_an_error_with_its_reasons() {
         let mut results = play(5, 1_000, &[], |_, _| Fate::After(50_000_000));
-        results.workers[0].run_delay_ns = results.workers[0].wall_ns;
+        results.workers[0].run_delay_ns = Some(results.workers[0].wall_ns);
         judge(&mut results, &[p99(1.0)]);
         let xml = render(&results);
         assert!(

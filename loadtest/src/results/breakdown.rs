@@ -53,8 +53,8 @@ pub struct Second {
 pub struct WorkerSecond {
     /// Share of the second on the processor, 0–1. Deliberate spinning for precision does not count.
     pub busy_share: f64,
-    /// Share of the second runnable without a core (`/proc/…/schedstat`), 0–1.
-    pub run_delay_share: f64,
+    /// Share of the second runnable without a core (`/proc/…/schedstat`), 0–1; absent: the kernel does not tell.
+    pub run_delay_share: Option<f64>,
 }
 
 /// Replicas and queue under the latency plot, from Schleuse's admin API or from the simulated core.
@@ -216,8 +216,8 @@ pub struct WorkerResult {
     pub sent: u64,
     /// Processor time, user and system.
     pub processor_ns: u64,
-    /// Time runnable without a core.
-    pub run_delay_ns: u64,
+    /// Time runnable without a core; absent: the kernel does not tell.
+    pub run_delay_ns: Option<u64>,
     /// Wall time from its start to its end.
     pub wall_ns: u64,
 }

@@ -104,7 +104,7 @@ pub enum Reason {
     StreamRefused,
     /// More redirects than allowed, or one without a usable `Location`.
     Redirects,
-    /// A redirect or success where the step expects another status.
+    /// A redirect or success where the step expects another status, or one of no class (600 and more).
     UnexpectedStatus,
     /// 429: too many requests.
     #[serde(rename = "status_429")]

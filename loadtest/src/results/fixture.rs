@@ -161,7 +161,7 @@ fn second(at: u64) -> Second {
         at_seconds: i64::try_from(at).unwrap(),
         workers: vec![WorkerSecond {
             busy_share: 0.3,
-            run_delay_share: 0.001,
+            run_delay_share: Some(0.001),
         }],
         pool: Some(PoolSecond {
             replicas_ready: 1 + at / 10,
@@ -240,6 +240,7 @@ fn empty(seconds: u64) -> Results {
             duration: Latencies::default(),
         }],
         workers: vec![WorkerResult {
+            run_delay_ns: Some(0),
             wall_ns: seconds * SECOND_NS,
             ..WorkerResult::default()
         }],

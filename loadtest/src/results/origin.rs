@@ -153,6 +153,6 @@ pub struct Calibration {
     pub refused_points: f64,
     /// Difference of the abandoned shares, in percentage points.
     pub abandoned_points: f64,
-    /// Largest difference of replicas outside of 2 s around a change; absent: nobody scaled, or nobody said how many.
+    /// Largest difference of replicas outside of 2 s around a change; absent: nobody said how many, or they never stood still.
     pub replicas_difference_max: Option<f64>,
 }

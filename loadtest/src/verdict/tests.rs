@@ -58,7 +58,7 @@ fn a_dead_target_fails_although_no_threshold_was_named() {
 #[test]
 fn a_dead_target_fails_and_says_so_however_late_the_generator_was() {
     let mut dead = play(3, 500, &TENANTS, |_, _| Fate::Fails(Reason::ConnectRefused));
-    dead.workers[0].run_delay_ns = dead.workers[0].wall_ns;
+    dead.workers[0].run_delay_ns = Some(dead.workers[0].wall_ns);
     let (outcome, results) = judged(dead.clone(), &[]);
     assert_eq!(outcome, Outcome::Failed);
     let findings = results.verdict.unwrap().findings;
@@ -388,7 +388,7 @@ fn a_worker_busy_in_more_than_a_hundredth_of_the_seconds_or_without_a_core_inval
     assert_eq!(judged(busy, &[p99_below(0.5)]).0, Outcome::Invalid);
 
     let mut delayed = play(10, 500, &TENANTS, fast);
-    delayed.workers[0].run_delay_ns = SECOND_NS;
+    delayed.workers[0].run_delay_ns = Some(SECOND_NS);
     let (outcome, results) = judged(delayed, &[p99_below(0.5)]);
     assert_eq!(outcome, Outcome::Invalid);
     let finding = &results.verdict.unwrap().findings[0];

@@ -229,13 +229,22 @@ fn is_of_schedule(results: &Results, second: &Second) -> bool {
     second.at_seconds >= 0 && (second.at_seconds as f64) < results.duration_seconds
 }
 
+/// Whether the kernel of a real run did not tell how long workers waited for a core, so that no limit for it was watched.
+/// The lag that such waits cause is measured all the same.
+pub fn is_run_delay_unknown(results: &Results) -> bool {
+    results
+        .workers
+        .iter()
+        .any(|worker| worker.run_delay_ns.is_none())
+}
+
 /// The worker that waited longest for a core, if that was too long.
 fn run_delay(results: &Results) -> Option<Finding> {
     let (worker, share) = results
         .workers
         .iter()
-        .map(|worker| ratio(worker.run_delay_ns, worker.wall_ns))
         .enumerate()
+        .filter_map(|(index, worker)| Some((index, ratio(worker.run_delay_ns?, worker.wall_ns))))
         .max_by(|left, right| left.1.total_cmp(&right.1))?;
     (share > RUN_DELAY_SHARE_MAX).then(|| Finding {
         what: format!("worker {worker} of the generator was ready to run but had no core"),

@@ -73,6 +73,22 @@ fn nothing_passes_above_what_the_seats_are_worth_and_the_answer_is_proven() {
 }
 
 #[test]
+fn what_a_search_sets_itself_or_cannot_play_is_refused_and_not_ignored() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let url = format!("http://{}", nobody());
+    for flag in ["--scale=2", "--window=1s..2s", "-q=9/s", "-z=3s"] {
+        let said = launchday(directory, &["capacity", &url, flag]);
+        assert_eq!(said.code, 2, "{flag}: {}{}", said.out, said.err);
+        assert!(said.err.contains("unexpected argument"), "{}", said.err);
+    }
+    scenario(directory, "{ citizens: 10, duration: 5s }", "");
+    let said = launchday(directory, &["capacity", "scenario.yaml"]);
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains("a closed model"), "{}", said.err);
+}
+
+#[test]
 fn where_nobody_listens_the_search_ends_after_one_step() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("http://{}", nobody());

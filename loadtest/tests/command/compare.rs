@@ -66,6 +66,45 @@ fn both_get_the_same_citizens_in_abba_order_each_run_after_a_restart() {
     assert!(page.contains("Anna") && page.contains("95 % interval"));
 }
 
+/// Nothing is said but the two, and a restart that fails: as far as that it must come.
+#[test]
+fn the_defaults_are_a_comparison_that_can_be_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("http://{}", nobody());
+    let said = launchday(
+        directory.path(),
+        &[
+            "compare",
+            &url,
+            &url,
+            "--restart-a=echo was asked >&2; exit 1",
+        ],
+    );
+    assert!(
+        said.err.starts_with("response p90 decides"),
+        "the plan of 200 requests vouches for no more: {}",
+        said.err
+    );
+    assert!(said.err.contains("was asked"), "{}", said.err);
+}
+
+#[test]
+fn a_measure_that_no_run_can_have_is_refused_before_the_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let a = origin(0);
+    let url = format!("http://{}", a.address);
+    let said = launchday(directory.path(), &["compare", &url, &url, "--measure=p99"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(
+        said.err
+            .contains("response p99 needs 1000 requests in each run")
+            && said.err.contains("--measure p90"),
+        "{}",
+        said.err
+    );
+    assert_eq!(a.report().rows.len(), 0, "something was played");
+}
+
 #[test]
 fn a_target_that_was_started_is_ended_and_one_that_does_not_start_is_told() {
     let directory = tempfile::tempdir().unwrap();
@@ -187,6 +226,15 @@ fn two_saved_results_are_compared_by_stretches_of_equal_schedules() {
         said.out.contains("stretches of two saved runs"),
         "{}",
         said.out
+    );
+
+    // Without a word the highest percentile decides that each stretch of 400 requests has answers enough for.
+    let default = launchday(directory, &["compare", "slow.json", "fast.json"]);
+    assert_eq!(default.code, 0, "{}", default.err);
+    assert!(
+        default.out.starts_with("response p90: slow.json +"),
+        "{}",
+        default.out
     );
 
     let same = compare("fast.json", "fast.json", "p50");

@@ -219,6 +219,7 @@ fn a_refused_stream_is_sent_again_and_its_body_counts_once() {
     let results = play(&workload, &settings(1, 1));
     assert_all_answered(&results, 1);
     assert_eq!(results.sent_bytes, 40);
+    assert_eq!(results.connections.unwrap().reused, 9);
 }
 
 #[test]

@@ -249,8 +249,10 @@ impl<R: SharedRate> PoolState<R> {
         }
         let seat = match self.endpoints.full_until() {
             Some(until) if self.endpoints.known_full(policy, now) => until,
-            // Without any endpoint there is nothing to wait for but somebody's event.
-            _ if self.endpoints.absent() => due,
+            // Without any endpoint there is nothing to wait for but somebody's event; those that drain have their sessions.
+            _ if self.endpoints.absent() => {
+                self.endpoints.draining_until(policy, now).unwrap_or(due)
+            }
             _ => now,
         };
         Some(due.min(seat))

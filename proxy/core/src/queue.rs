@@ -379,9 +379,10 @@ impl<R: SharedRate> FairQueue<R> {
             });
         }
         if new.is_ready() {
-            let (least, most) = self.reach();
+            let (reach, virtual_time) = (self.reach(), self.virtual_time);
             if let Some(flow) = self.flows.get_mut(index) {
-                flow.finish = flow.finish.max(least).min(most);
+                let least = virtual_time.before(reach);
+                flow.finish = flow.finish.max(least).min(virtual_time + reach);
                 if let Some(key) = key(self.fair_by, flow, &self.tickets) {
                     self.ready.set(index, key);
                 }

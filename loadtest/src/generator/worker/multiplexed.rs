@@ -35,6 +35,8 @@ impl Worker<'_> {
 
     /// Begins a stream on a connection; false if that took nothing of it.
     pub(super) fn stream_on(&mut self, key: u32, request: Request<()>, upload: Upload) -> bool {
+        let entry = self.entries.get(upload.citizen as usize);
+        let is_first = entry.is_some_and(|entry| entry.written.is_none());
         let Some(connection) = self.connections.get_mut(key as usize) else {
             return false;
         };
@@ -44,7 +46,8 @@ impl Worker<'_> {
         let is_reused = session.served() > 0;
         self.touched.push((key, connection.generation));
         let is_sent = session.send(request, upload);
-        self.totals.reused += u64::from(is_reused && is_sent);
+        // A request counts once, however often it is sent.
+        self.totals.reused += u64::from(is_first && is_reused && is_sent);
         is_sent
     }
 

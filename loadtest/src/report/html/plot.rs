@@ -51,27 +51,25 @@ impl<'a> Plot<'a> {
     pub(super) fn line(&mut self, name: &'a str, class: &'a str, points: &[(f64, f64)]) {
         self.legend.push((class, name));
         let mut path = Markup::default();
-        let mut pen_down = false;
-        for (x, y) in points {
-            if !x.is_finite() || !y.is_finite() {
-                pen_down = false;
+        let is_gap = |(x, y): &(f64, f64)| !x.is_finite() || !y.is_finite();
+        for stretch in points.split(is_gap) {
+            // A single point would be an invisible line.
+            if let [(x, y)] = stretch {
+                self.marks.put(format_args!(
+                    "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>",
+                    self.left(*x),
+                    self.top(*y)
+                ));
                 continue;
             }
-            let command = if pen_down { 'L' } else { 'M' };
-            path.put(format_args!(
-                "{command}{:.1} {:.1}",
-                self.left(*x),
-                self.top(*y)
-            ));
-            pen_down = true;
-        }
-        // A single point would be an invisible line.
-        if let ([(x, y)], true) = (points, pen_down) {
-            self.marks.put(format_args!(
-                "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>",
-                self.left(*x),
-                self.top(*y)
-            ));
+            for (index, (x, y)) in stretch.iter().enumerate() {
+                let command = if index == 0 { 'M' } else { 'L' };
+                path.put(format_args!(
+                    "{command}{:.1} {:.1}",
+                    self.left(*x),
+                    self.top(*y)
+                ));
+            }
         }
         self.marks.put(format_args!(
             "<path class=\"{class}\" d=\"{}\"/>\n",

@@ -41,7 +41,8 @@ pub(super) fn lttb(points: &[(f64, f64)], limit: usize) -> Vec<(f64, f64)> {
     kept
 }
 
-/// The smallest and the largest of each of at most `limit / 2` stretches, in order of x: no spike and no gap is lost.
+/// The smallest and the largest of each of at most `limit / 2` stretches, in order of x: no spike is lost, and no gap, which
+/// is a point that is not finite and costs nothing, since nothing is drawn there.
 pub(super) fn min_max(points: &[(f64, f64)], limit: usize) -> Vec<(f64, f64)> {
     if points.len() <= limit.max(2) {
         return points.to_vec();
@@ -49,11 +50,14 @@ pub(super) fn min_max(points: &[(f64, f64)], limit: usize) -> Vec<(f64, f64)> {
     split(points, limit.max(2) / 2)
         .flat_map(|stretch| {
             let by_y = |left: &&(f64, f64), right: &&(f64, f64)| left.1.total_cmp(&right.1);
-            let ends = [stretch.iter().min_by(by_y), stretch.iter().max_by(by_y)];
-            let mut ends: Vec<(f64, f64)> = ends.into_iter().flatten().copied().collect();
-            ends.sort_by(|left, right| left.0.total_cmp(&right.0));
-            ends.dedup();
-            ends
+            let finite = || stretch.iter().filter(|point| point.1.is_finite());
+            let ends = [finite().min_by(by_y), finite().max_by(by_y)];
+            let gaps = stretch.iter().filter(|point| !point.1.is_finite());
+            let mut kept: Vec<(f64, f64)> =
+                ends.into_iter().flatten().chain(gaps).copied().collect();
+            kept.sort_by(|left, right| left.0.total_cmp(&right.0));
+            kept.dedup();
+            kept
         })
         .collect()
 }
@@ -161,6 +165,24 @@ mod tests {
             prop_assert_eq!(largest(&line).to_bits(), largest(&points).to_bits());
             prop_assert_eq!(smallest(&line).to_bits(), smallest(&points).to_bits());
             prop_assert!(line.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        }
+
+        #[test]
+        fn between_two_points_that_are_kept_lies_a_gap_if_one_lay_there(
+            values in prop::collection::vec(prop::option::weighted(0.8, -1e6_f64..1e6), 1..300),
+            limit in 4_usize..50,
+        ) {
+            let points: Vec<(f64, f64)> =
+                (0_u32..).zip(&values).map(|(x, y)| (f64::from(x), y.unwrap_or(f64::NAN))).collect();
+            let line = min_max(&points, limit);
+            let is_finite = |point: &&(f64, f64)| point.1.is_finite();
+            prop_assert!(points.len() <= limit || line.iter().filter(is_finite).count() <= limit);
+            for pair in line.windows(2).filter(|pair| pair.iter().all(|point| point.1.is_finite())) {
+                let between = points.iter().filter(|point| pair[0].0 < point.0 && point.0 < pair[1].0);
+                prop_assert!(between.clone().all(|point| point.1.is_finite()), "{pair:?}");
+            }
+            let largest = |points: &[(f64, f64)]| points.iter().filter(is_finite).map(|p| p.1).fold(f64::MIN, f64::max);
+            prop_assert_eq!(largest(&line).to_bits(), largest(&points).to_bits());
         }
 
         #[test]

@@ -90,6 +90,42 @@ fn an_hour_over_all_municipalities_stays_below_two_megabytes() {
     assert!(page.len() <= 2_000_000, "{}", page.len());
 }
 
+/// The `d` of a line of the plot, and how many points stand alone on it.
+fn line_of<'p>(page: &'p str, plot: &str, class: &str) -> (&'p str, usize) {
+    let from = page
+        .find(&format!("aria-labelledby=\"{plot}-title"))
+        .unwrap();
+    let plot = page[from..].split("</svg>").next().unwrap();
+    let path = plot
+        .split(&format!("<path class=\"{class}\" d=\""))
+        .nth(1)
+        .unwrap();
+    let dots = plot.matches(&format!("<circle class=\"{class}\"")).count();
+    (path.split('"').next().unwrap(), dots)
+}
+
+#[test]
+fn latency_is_not_drawn_through_seconds_in_which_nobody_was_answered() {
+    // Frozen from second 10 to second 13; whoever waits is answered then.
+    let frozen = |seconds| {
+        play(seconds, 100, &[], |request, plan| {
+            let thaw = 13 * SECOND_NS + request * 1_000;
+            let is_frozen = (10 * SECOND_NS..13 * SECOND_NS).contains(&plan);
+            Fate::After(if is_frozen { thaw - plan } else { 2_000_000 })
+        })
+    };
+    for seconds in [20, 3_000] {
+        let page = render(&frozen(seconds));
+        for class in ["a", "b"] {
+            let (path, dots) = line_of(&page, "plot-latency", class);
+            assert_eq!(path.matches('M').count(), 2, "{seconds} s: {path}");
+            assert_eq!(dots, 0);
+        }
+        let (offered, _) = line_of(&page, "plot-offered", "a");
+        assert_eq!(offered.matches('M').count(), 1, "zero is a number");
+    }
+}
+
 #[test]
 fn a_run_of_one_second_or_without_any_answer_still_makes_a_page() {
     for results in [

@@ -231,11 +231,14 @@ fn time_axis(results: &Results) -> Axis<'static> {
     }
 }
 
-/// A value per second, reduced without losing an extreme; a gap where there is none.
+/// A value per second, reduced without losing an extreme; a gap where there is none, which a line over it would hide.
 fn over_time(seconds: &[Second], value: impl Fn(&Second) -> Option<u64>) -> Vec<(f64, f64)> {
     let points: Vec<(f64, f64)> = seconds
         .iter()
-        .filter_map(|second| value(second).map(|value| (signed(second.at_seconds), float(value))))
+        .map(|second| {
+            let value = value(second).map_or(f64::NAN, float);
+            (signed(second.at_seconds), value)
+        })
         .collect();
     min_max(&points, POINTS)
 }

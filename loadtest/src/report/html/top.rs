@@ -3,6 +3,7 @@
 use crate::{
     report::{digest, quantity},
     results::{Connections, Ending, Mode, Results},
+    verdict::validity,
 };
 
 use super::markup::{Table, escape, section};
@@ -95,7 +96,15 @@ fn own_lag(results: &Results) -> String {
     } else {
         format!(" Struck out because of it: {}.", struck.join(", "))
     };
-    format!("<p>{mode}{lag}{struck}{}</p>\n", calibration(results))
+    let unknown = if validity::is_run_delay_unknown(results) {
+        format!(" {}.", digest::RUN_DELAY_UNKNOWN)
+    } else {
+        String::new()
+    };
+    format!(
+        "<p>{mode}{lag}{struck}{unknown}{}</p>\n",
+        calibration(results)
+    )
 }
 
 /// How far the simulator was from reality the last time it was compared.

@@ -3,6 +3,7 @@
 use crate::{
     report::{digest, quantity},
     results::{Mode, Outcome, Results},
+    verdict::validity,
 };
 
 use super::style::{Colour, Style};
@@ -167,6 +168,9 @@ fn generator(results: &Results) -> Vec<String> {
             quantity::count(known.allowed)
         )
     }));
+    if validity::is_run_delay_unknown(results) {
+        lines.push(digest::RUN_DELAY_UNKNOWN.to_owned());
+    }
     if let Some(simulation) = &results.simulation {
         lines.push(simulation.calibration.as_ref().map_or_else(
             || "never calibrated against reality".to_owned(),

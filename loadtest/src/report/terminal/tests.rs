@@ -2,7 +2,7 @@
 
 use crate::{
     results::{
-        PoolSecond, Reason, ReasonCount,
+        PoolSecond, Reason, ReasonCount, Results,
         fixture::{Fate, play},
     },
     verdict::judge,
@@ -53,6 +53,20 @@ fn nothing_is_wider_than_forty_columns() {
             assert!(line.chars().count() <= 40, "{line}");
         }
     }
+}
+
+#[test]
+fn a_run_delay_that_the_kernel_does_not_tell_is_said_to_be_unknown() {
+    let mut results = play(1, 100, &[], |_, _| Fate::After(1_000_000));
+    judge(&mut results, &[]);
+    let is_said = |results: &Results| {
+        let said = summary(results, terminal(200)).join("\n");
+        let page = crate::report::html::render(results);
+        [said, page].map(|text| text.contains("is not known on this kernel"))
+    };
+    assert_eq!(is_said(&results), [false, false]);
+    results.workers[0].run_delay_ns = None;
+    assert_eq!(is_said(&results), [true, true]);
 }
 
 #[test]

@@ -380,6 +380,16 @@ impl Endpoints {
         drained.take(some).map(|each| each.id)
     }
 
+    /// When one of these has a seat more or is usable again though nothing happens; none: never.
+    pub(super) fn draining_until(&self, policy: &PoolPolicy, now: Timestamp) -> Option<Timestamp> {
+        let some = if self.draining > 0 { usize::MAX } else { 0 };
+        let drained = self.listed.iter().filter(|each| each.mode == Mode::Drain);
+        let changes = drained
+            .take(some)
+            .filter_map(|each| each.next_change(policy, now));
+        changes.min()
+    }
+
     /// Seats of all that may be used, as of the last [`SEATS_AGE_MAX`]. An endpoint that pauses for a moment has its seats
     /// still: one refused connection must not turn away those who would wait, nor forgive debts.
     pub(super) fn seats(&mut self, policy: &PoolPolicy, now: Timestamp) -> u32 {

@@ -90,7 +90,8 @@ impl<R: SharedRate> FairQueue<R> {
         if self.fair_by == FairBy::None {
             return;
         }
-        let (least, most) = self.reach();
+        let (reach, virtual_time) = (self.reach(), self.virtual_time);
+        let (least, most) = (virtual_time.before(reach), virtual_time + reach);
         while let Some(((tag, sequence), index)) = self.ready.first()
             && tag < least
         {
@@ -119,18 +120,18 @@ impl<R: SharedRate> FairQueue<R> {
     pub(super) fn charge(&mut self, index: u32, cost: u32, seats: u32, now: Timestamp) -> RunId {
         self.change(index, |flow| flow.in_flight += 1);
         let prior = self.service_time.or(self.expected);
+        let reach = self.reach_with(seats);
         let (mut price, mut charged) = (Weight::from_thousandths(0).price(), Span::default());
         let mut applied = Span::default();
-        if let Some(flow) = self.flows.get(index) {
-            price = self.price(flow);
+        let floor = self.load.weight_floor();
+        if let Some(flow) = self.flows.get_mut(index) {
+            price = flow.weight.at_least(floor).price();
             let expected = flow.service_time.or(prior).micros();
             charged = price.of(expected.saturating_mul(u64::from(cost)));
-            self.virtual_time = self.virtual_time.max(flow.finish);
-        }
-        let limit = self.finish_max(seats);
-        if let Some(flow) = self.flows.get_mut(index) {
-            let before = flow.finish;
-            flow.finish = (before + charged).min(limit);
+            // One that did not wait may owe from when the sum of the weights was another one: V must not follow to that.
+            let before = flow.finish.min(self.virtual_time + reach);
+            self.virtual_time = self.virtual_time.max(before);
+            flow.finish = (before + charged).min(self.virtual_time + reach);
             applied = flow.finish.since(before);
         }
         self.settle(index, now);
@@ -149,20 +150,22 @@ impl<R: SharedRate> FairQueue<R> {
         flow.weight.at_least(self.load.weight_floor()).price()
     }
 
-    /// V + 15 s · C / W.
+    /// The greatest F, with so many seats.
     fn finish_max(&mut self, seats: u32) -> Virtual {
+        self.virtual_time + self.reach_with(seats)
+    }
+
+    fn reach_with(&mut self, seats: u32) -> Span {
         if seats > 0 {
             self.seats_seen = seats;
         }
-        self.reach().1
+        self.reach()
     }
 
-    /// The least and the greatest F of one who waits: V ± 15 s · C / W. While no endpoint may be used, C is what it was:
-    /// nobody's debt is forgiven because the endpoints are away for a moment.
-    pub(super) fn reach(&self) -> (Virtual, Virtual) {
+    /// How far from V one who waits may be: 15 s · C / W. While no endpoint may be used, C is what it was: nobody's debt is
+    /// forgiven because the endpoints are away for a moment.
+    pub(super) fn reach(&self) -> Span {
         let weight = Weight::from_thousandths(self.load.active_weight);
-        let reach = (weight.price()).of(REACH_MICROS * u64::from(self.seats_seen));
-        let now = self.virtual_time;
-        (now.before(reach), now + reach)
+        (weight.price()).of(REACH_MICROS * u64::from(self.seats_seen))
     }
 }

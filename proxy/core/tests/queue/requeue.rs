@@ -310,3 +310,20 @@ fn the_pauses_of_an_endpoint_end_when_one_that_was_sent_afterwards_is_answered()
     bench.depart(grant.slot);
     assert_eq!(paused(&bench), None);
 }
+
+#[test]
+fn the_end_of_a_draining_endpoints_pause_is_due_though_nobody_else_serves() {
+    let mut bench = Bench::new(1);
+    let session = Ask {
+        preferred: bench.pool.endpoint(address(0)),
+        ..of(0)
+    };
+    let slot = bench.go(&session);
+    assert!(bench.pool.set_mode(address(0), Mode::Drain, bench.now));
+    let waiting = bench.wait_again(&session, slot);
+    assert!(bench.dispatch().is_none());
+    let due = bench.due().unwrap();
+    assert_eq!(due, bench.now + millis(50));
+    bench.now = due;
+    assert_eq!(bench.dispatch().unwrap().ticket, waiting.ticket);
+}

@@ -114,6 +114,20 @@ fn one_who_owes_from_when_it_was_alone_does_not_wait_behind_a_city_for_ever() {
     assert!(wait <= Duration::from_secs(15), "{wait:?}");
 }
 
+#[test]
+fn the_virtual_time_does_not_follow_to_what_a_village_owed_when_it_was_alone() {
+    let mut bench = bench();
+    let long = bench.go(&sized(1, 1));
+    pass_with_corrections(&mut bench, 10);
+    bench.depart(long);
+    assert!(bench.view(1).ahead > 5.0);
+    let before = bench.pool.queue(&bench.policy, bench.now).virtual_time;
+    let _city = bench.go(&sized(2, CITY));
+    let _village = bench.go(&sized(1, 1));
+    let after = bench.pool.queue(&bench.policy, bench.now).virtual_time;
+    assert!(after - before < 0.001, "{before} {after}");
+}
+
 /// How many of the next 60 grants go to the tenant of which this is told.
 fn grants_of(bench: &mut Bench, slots: Vec<Slot>, tenant: u32) -> usize {
     let before = bench.view(tenant).waiting;

@@ -86,7 +86,11 @@ pub(crate) fn nobody_is_forgotten(world: &World, index: usize) {
             let drained = own.filter(|view| view.mode == Mode::Drain && view.listed);
             let goes = drained.is_some_and(|view| sound(view) && view.in_flight < view.seats)
                 && (queued.readmitted || !rated(scene, tenant, now));
-            assert!(!goes, "P33: {queued:?} could go to its session");
+            assert!(
+                !goes,
+                "P33: {queued:?} could go to its session: {:?} {views:?}",
+                scene.pool.flow(tenant.flow)
+            );
         }
     }
 }

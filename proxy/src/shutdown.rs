@@ -75,12 +75,16 @@ impl DrainThenStop {
             },
             name = signals.next() => return log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),
         }
-        // Replicas go last: they answered until here. What is left when this process ends, their guards kill.
+        // Replicas go last: they answered until here, and what was learnt of them must not be lost because one does not
+        // end. What is left when this process ends, their guards kill.
+        let ended = async {
+            self.edge.autoscale.stop().await;
+            self.edge.sources.stop().await;
+        };
         tokio::select! {
-            () = self.edge.sources.stop() => {}
+            () = ended => {}
             name = signals.next() => return log::event(Level::Warn, "stopping_at_once", &[("signal", name)]),
         }
-        self.edge.autoscale.stop().await;
         log::event(Level::Info, "stopped", &[]);
     }
 }

@@ -68,7 +68,8 @@ impl Sources {
         self.offered.write().retain(|pool, _| works(pool));
     }
 
-    /// Ends all replicas and waits for it: at most the longest `stop_max`, since the requests are over by then.
+    /// Ends all replicas and waits for it: at most the longest `stop_max`, since the requests are over by then, and twelve
+    /// seconds more where a guard does not do its work.
     pub async fn stop(&self) {
         self.stopping.cancel();
         self.replicas.close();

@@ -96,6 +96,17 @@ fn a_replica_that_ignores_the_stop_signal_is_killed_after_its_time() {
 }
 
 #[test]
+fn a_guard_that_somebody_has_stopped_holds_up_no_stop_and_does_its_work() {
+    let line = format!("echo $PPID > guard; {WITH_DAEMON}");
+    let edge = shell(&line, "stop_max: 200ms").start();
+    wait_serving(&edge);
+    let [guard, daemon, helper] = ["guard", "daemon", "helper"].map(|file| named(&edge, file));
+    kill(guard, Signal::SIGSTOP).unwrap();
+    assert_eq!(edge.stop().code(), Some(0));
+    [daemon, helper].into_iter().for_each(wait_gone);
+}
+
+#[test]
 fn what_a_replica_writes_is_in_the_log_and_it_gets_no_secrets_of_the_proxy() {
     let line = "echo \\\"$GREETING $PORT {port} ${SECRET:-nothing}\\\"; pwd >&2; exec $SERVE";
     let edge = shell(line, "env: { GREETING: moin }")

@@ -4,12 +4,12 @@
 //! most that a window has asked for stands until its end. Only changes are events: an alarm that repeats itself four
 //! times a second hides what it says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use schleuse_config::PoolPlan;
 use schleuse_core::scale::{
     learnt::Learnt,
-    plan::{Capacity, Launch, Need, Ratchet, Verification, WallTime, need, verify},
+    plan::{Capacity, Launch, Need, Ratchet, Schedule, Verification, WallTime, verify},
     policy::ScalePolicy,
     reason::Reason,
 };
@@ -18,6 +18,10 @@ use crate::{
     alarm::{Alarm, State},
     log::{self, Level},
 };
+
+/// What is learnt meanwhile moves the plan once in so long: with each request it is a little different, and a table of a
+/// thousand rows takes milliseconds to lay out. Less than the margin of any launch.
+const LAID_OUT_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What the launches of a pool ask for, as operators see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +65,8 @@ pub(super) struct Launches {
     basis: Option<Basis>,
     /// The config is another one, and the basis may be.
     is_config_new: bool,
+    /// The plan, and since when it is laid out like this.
+    laid_out: Option<(Schedule, WallTime)>,
     /// Of each launch that is verified: how it stood at the last look.
     judged: BTreeMap<String, Alarm>,
 }
@@ -75,11 +81,25 @@ impl Launches {
         ready: u32,
         now: WallTime,
     ) -> LaunchStatus {
+        let mut laid_out = self.laid_out.take();
         if std::mem::take(&mut self.is_config_new) || self.basis.is_none() {
-            self.rest_on(Basis::of(plan, policy));
+            let before = laid_out.take();
+            self.rest_on(
+                Basis::of(plan, policy),
+                before.map(|(schedule, _)| schedule).as_ref(),
+                now,
+            );
         }
-        let capacity = plan.capacity(policy, learnt);
-        let asked = need(&plan.launches, &capacity, now);
+        let wanted = plan.capacity(policy, learnt);
+        let stands = laid_out.filter(|(schedule, since)| {
+            let is_fresh = *since <= now && now.since(*since) < LAID_OUT_AGAIN_AFTER;
+            is_fresh || *schedule.capacity() == wanted
+        });
+        let (schedule, since) =
+            stands.unwrap_or_else(|| (Schedule::new(&plan.launches, &wanted), now));
+        let capacity = *schedule.capacity();
+        let asked = schedule.need(now);
+        self.laid_out = Some((schedule, since));
         LaunchStatus {
             learnt: *learnt != Learnt::default(),
             need: self.asked.hold(asked, policy.max),
@@ -88,17 +108,22 @@ impl Launches {
         }
     }
 
-    /// Another config is in force. Only if the plan is another one, what the earlier one has asked for does not bind it:
-    /// a reload in the window, of a certificate for example, must let nothing go.
+    /// Another config is in force. Only if what it says of the launches that are on is different, what they have asked for
+    /// so far does not bind it: a reload in the window, of a certificate or of a launch next week, must let nothing go.
     pub(super) fn note_config(&mut self) {
         self.is_config_new = true;
     }
 
-    fn rest_on(&mut self, basis: Basis) {
-        if self.basis.as_ref() != Some(&basis) {
+    fn rest_on(&mut self, basis: Basis, before: Option<&Schedule>, now: WallTime) {
+        let is_same = |schedule: &Schedule| {
+            let mut open = schedule.open(now);
+            let known = self.basis.as_ref().map(|known| &known.capacity);
+            known == Some(&basis.capacity) && open.all(|launch| basis.launches.contains(launch))
+        };
+        if !before.is_some_and(is_same) {
             self.asked = Ratchet::default();
-            self.basis = Some(basis);
         }
+        self.basis = Some(basis);
     }
 
     /// Whether a launch is on, or was at the last look.
@@ -261,11 +286,37 @@ mod tests {
         assert_eq!(needs(&mut launches, &Learnt::default(), -60).replicas, 10);
         launches.note_config();
         assert_eq!(needs(&mut launches, &faster, 60).replicas, 10);
+        let mut with_another = plan();
+        with_another.launches.push(Launch {
+            name: "relief".to_owned(),
+            at: at(7 * 86_400),
+            ..plan().launches.remove(0)
+        });
+        with_another.services.push("wohngeld".to_owned());
+        launches.note_config();
+        let status = launches.look(&with_another, &policy(), &faster, 0, at(60));
+        assert_eq!(status.need.replicas, 10);
         let mut smaller = plan();
         smaller.launches[0].arrivals = Profile::Constant(400.0);
         launches.note_config();
         let status = launches.look(&smaller, &policy(), &faster, 0, at(61));
         assert!(status.need.replicas < 5, "{}", status.need.replicas);
+    }
+
+    #[test]
+    fn what_is_learnt_moves_the_plan_within_ten_seconds_and_not_at_each_look() {
+        let mut slower = Learnt::default();
+        let counted = Counters {
+            arrivals: 10_000,
+            completions: 10_000,
+            seat_micros: 10_000 * 200_000,
+        };
+        slower.count(counted, SECOND, true);
+        let mut launches = Launches::default();
+        assert_eq!(needs(&mut launches, &Learnt::default(), -60).replicas, 10);
+        assert_eq!(needs(&mut launches, &slower, -51).replicas, 10);
+        let moved = needs(&mut launches, &slower, -50).replicas;
+        assert!(moved > 15, "{moved}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! be, and whether they fail.
 //!
 //! Whoever starts replicas does not say which endpoint came of which order, so the oldest order is taken for the first
-//! endpoint that serves. An endpoint that served before and comes back (from an ejection, from maintenance) is no start.
+//! endpoint that serves. An endpoint that served before and comes back (from an ejection, from maintenance) is no start,
+//! unless it was not wanted meanwhile: an address may stay in the list while its replica sleeps.
 //!
 //! Where starts or orders fail, the time from order to service is that of a defect and of the pauses after it, not of a
 //! start: learnt as one, it would make a pool that was mended long ago refuse who finds it asleep. Such times are no
@@ -10,7 +11,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use schleuse_core::Timestamp;
 
 use super::sample::{Endpoint, Sample};
@@ -33,8 +34,9 @@ struct Ordered {
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    /// Endpoints of the list that have served.
-    known: FxHashSet<SocketAddr>,
+    /// Endpoints of the list that have served, and whether they do now. Those that do not are there only as far as they
+    /// were wanted ever since.
+    known: FxHashMap<SocketAddr, bool>,
     /// Each replica that does not serve yet, the oldest first.
     ordered: VecDeque<Ordered>,
     /// Failed starts as the pool counts them, of which nothing is new.
@@ -54,7 +56,9 @@ pub(super) struct Starts {
 impl Starts {
     /// With endpoints that are there already.
     pub(super) fn new(sample: &Sample) -> Self {
-        let known = serving(sample).map(|endpoint| endpoint.address).collect();
+        let known = serving(sample)
+            .map(|endpoint| (endpoint.address, true))
+            .collect();
         Self {
             known,
             counted: sample.starts_failed,
@@ -66,12 +70,14 @@ impl Starts {
     /// Compares with what was there before; the cold starts that ended meanwhile and are a measure.
     pub(super) fn look(&mut self, sample: &Sample, now: Timestamp) -> Vec<Duration> {
         let listed = sample.endpoints.as_deref().unwrap_or_default();
-        self.known
-            .retain(|address| listed.iter().any(|endpoint| endpoint.address == *address));
+        self.known.retain(|address, serves| {
+            *serves = false;
+            listed.iter().any(|endpoint| endpoint.address == *address)
+        });
         self.note_failures(sample);
         let mut cold_starts = Vec::new();
         for endpoint in serving(sample) {
-            if !self.known.insert(endpoint.address) {
+            if self.known.insert(endpoint.address, true).is_some() {
                 continue;
             }
             self.sound_since = Some(now);
@@ -112,6 +118,12 @@ impl Starts {
     /// So many replicas are wanted from `now` on.
     pub(super) fn order(&mut self, replicas: u32, now: Timestamp) {
         let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
+        let mut surplus = self.known.len().saturating_sub(wanted);
+        self.known.retain(|_, serves| {
+            let goes = !*serves && surplus > 0;
+            surplus -= usize::from(goes);
+            !goes
+        });
         let missing = wanted.saturating_sub(self.known.len());
         // Who goes first when fewer are wanted is the newest, whose start has cost the least so far.
         self.ordered.truncate(missing);
@@ -187,6 +199,23 @@ mod tests {
         starts.look(&sample(&[-7], 0), at(2));
         assert!(starts.look(&sample(&[7], 0), at(3)).is_empty());
         assert_eq!(starts.ages(at(3)).len(), 1);
+    }
+
+    #[test]
+    fn an_address_that_stays_in_the_list_while_its_replica_sleeps_starts_again() {
+        let mut starts = Starts::new(&sample(&[7, 8], 0));
+        starts.order(1, at(1));
+        starts.look(&sample(&[7, -8], 0), at(2));
+        starts.order(1, at(2));
+        starts.order(2, at(3));
+        assert_eq!(starts.ages(at(5)), [Duration::from_secs(2)]);
+        starts.look(&sample(&[7, 8], 0), at(6));
+        starts.order(0, at(7));
+        starts.look(&sample(&[-7, -8], 0), at(8));
+        starts.order(0, at(8));
+        starts.order(1, at(20));
+        let woken = starts.look(&sample(&[-7, 8], 0), at(23));
+        assert_eq!(woken, [Duration::from_secs(3)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use schleuse_config::ProcessTemplate;
@@ -43,6 +43,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOK_PAUSE_MAX: Duration = Duration::from_millis(50);
 /// A connect on this machine takes longer than this only when the replica's backlog is full: it listens, then.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// A guard that was told to kill everything needs five seconds at most.
+const GUARD_MAX: Duration = Duration::from_secs(6);
 
 /// What is needed to start one.
 #[derive(Debug)]
@@ -255,7 +258,24 @@ impl Process {
 
     async fn kill(&mut self) -> String {
         let _ = self.tell.write_all(KILL_LINE.as_bytes()).await;
-        self.ended().await
+        // One that somebody has stopped reads nothing, but it alone finds all that the replica has started.
+        let guard = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(guard) = guard {
+            let _ = kill(Pid::from_raw(guard), Signal::SIGCONT);
+        }
+        match timeout(GUARD_MAX, self.ended()).await {
+            Ok(status) => status,
+            Err(_) => self.kill_guard().await,
+        }
+    }
+
+    /// The guard does not do its work. The kernel kills the replica with it, and its process group is killed from here;
+    /// what has left that group lives on.
+    async fn kill_guard(&mut self) -> String {
+        let _ = self.child.start_kill(); // fails when it has just ended
+        let status = self.lost();
+        let _ = timeout(GUARD_MAX, self.child.wait()).await; // longer only when it waits for a device
+        status
     }
 }
 
@@ -284,4 +304,42 @@ fn command(template: &ProcessTemplate, guard: &Path, port: &Port) -> Command {
         command.current_dir(directory);
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guard_that_does_nothing_is_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let guard = directory.path().join("guard");
+        fs::write(&guard, "#!/bin/sh\nexec sleep 3600\n").unwrap();
+        fs::set_permissions(&guard, fs::Permissions::from_mode(0o700)).unwrap();
+        let replica = Replica {
+            pool: "any".into(),
+            number: 0,
+            template: Arc::new(ProcessTemplate {
+                command: vec!["true".to_owned()],
+                env: Vec::new(),
+                directory: None,
+                start_max: Duration::from_mins(1),
+                drain_max: Duration::from_mins(1),
+                stop_signal: "SIGTERM",
+                stop_max: Duration::from_secs(10),
+            }),
+            events: mpsc::channel(8).0,
+            listening: mpsc::channel(8).0,
+            allowance: Arc::default(),
+        };
+        let (end, asked) = oneshot::channel();
+        end.send(End::Drained).unwrap();
+        // In virtual time: nothing else happens here than that times pass.
+        let ended = timeout(Duration::from_hours(1), replica.run(&guard, asked)).await;
+        let ended = ended.expect("it ends");
+        assert!(ended.asked);
+        assert_eq!(ended.status, "lost its guard");
+    }
 }

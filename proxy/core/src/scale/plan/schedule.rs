@@ -49,6 +49,16 @@ impl Schedule {
         opens.filter(|opens| now < *opens).min()
     }
 
+    /// The launches whose windows are open at `now`.
+    pub fn open(&self, now: WallTime) -> impl Iterator<Item = &Launch> {
+        let is_open = move |window: &&Window| window.opens <= now && now < window.closes;
+        let within = move |launch: &&Launch| {
+            let mut open = self.windows.iter().filter(is_open);
+            open.any(|window| window.begins <= launch.at && launch.at < window.closes)
+        };
+        self.launches.iter().filter(within)
+    }
+
     pub(super) fn windows(&self) -> &[Window] {
         &self.windows
     }

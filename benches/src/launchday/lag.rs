@@ -72,11 +72,11 @@ fn own_lag(bench: &Bench<'_>, rate: u32, spacing: &str) -> Outcome<Figure> {
     )))
 }
 
-/// The share of its time for which the generator was ready to run and something else did.
+/// The share of its time for which the generator was ready to run and something else did; none where the kernel does not say.
 fn run_delay(run: &Played) -> f64 {
     let workers = &run.results.workers;
     let sum = |part: fn(&WorkerResult) -> u64| count(workers.iter().map(part).sum());
-    sum(|worker| worker.run_delay_ns) / sum(|worker| worker.wall_ns)
+    sum(|worker| worker.run_delay_ns.unwrap_or_default()) / sum(|worker| worker.wall_ns)
 }
 
 /// A target whose p99 is 5 s, at half of what the generator sends to it at most: slow, and no fault of ours.

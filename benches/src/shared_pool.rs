@@ -157,7 +157,7 @@ fn text(
 workers: 1
 listeners: [ {{ address: \"{address}\" }} ]
 admin: {{ address: \"{admin}\" }}
-client: {{ idle_max: 1h, connections_per_network_max: 20000 }}
+client: {{ idle_max: 1h, connections_max: 20000, connections_per_network_max: 20000 }}
 overload: {{ held_bytes_max: 8GiB }}
 tenants: {{ register: gemeinden.csv }}
 services:

@@ -122,7 +122,7 @@ impl Calibrate {
             begins: None,
         };
         let identity = play::identity(scenario, &self.config.display().to_string());
-        let watch = abort::Watch::new(&scenario.abort, scenario.timeouts.from_plan());
+        let watch = abort::Watch::of(scenario);
         let mut results = simulate::simulate(&workload, config, &model, watch, identity)?;
         verdict::judge(&mut results, &scenario.thresholds);
         Ok(results)

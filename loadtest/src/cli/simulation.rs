@@ -111,7 +111,7 @@ fn run(asked: &Simulate, scenario: &Scenario, changes: &[Change]) -> Result<Resu
         begins: asked.begins,
     };
     let identity = play::identity(scenario, &asked.config.display().to_string());
-    let watch = abort::Watch::new(&scenario.abort, scenario.timeouts.from_plan());
+    let watch = abort::Watch::of(scenario);
     let mut results = simulate::simulate(&workload, &config, &model, watch, identity)?;
     if let Some(simulation) = &mut results.simulation {
         simulation.calibration = calibrated(asked.calibration.as_ref());

@@ -37,7 +37,7 @@ impl View {
         Self {
             progress: Progress::default(),
             watch: Watch::new(planned.as_secs_f64()),
-            abort: abort::Watch::new(&scenario.abort, scenario.timeouts.from_plan()),
+            abort: abort::Watch::of(scenario),
             admin,
             pools: Vec::new(),
             screen: terminal.then(|| (Screen::new(io::stderr()), Style::detect())),

@@ -86,7 +86,7 @@ fn modelled(scenario: &Scenario, config: &Snapshot, model: &Model) -> Results {
     scenario.target.connect_to = Some(("127.0.0.1".to_owned(), 9));
     let workload = prepare(&scenario).unwrap();
     let identity = crate::cli::identity_of(&scenario, "simulated");
-    let watch = Watch::new(&scenario.abort, scenario.timeouts.from_plan());
+    let watch = Watch::of(&scenario);
     simulate(&workload, config, model, watch, identity).unwrap()
 }
 

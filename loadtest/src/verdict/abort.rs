@@ -10,6 +10,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     results::{Counts, Latencies, Second, counts::ratio},
+    scenario::Scenario,
     statistics::percentile::Sample,
 };
 
@@ -57,6 +58,11 @@ impl Watch {
             recent: Recent::default(),
             too_late,
         }
+    }
+
+    /// For the conditions of a scenario, whose time-outs say when a request is too late.
+    pub fn of(scenario: &Scenario) -> Self {
+        Self::new(&scenario.abort, scenario.timeouts.from_plan())
     }
 
     /// Takes a second; why to abort, when a condition no longer holds. The warm-up never aborts.

@@ -283,17 +283,22 @@ fn times_and_numbers_beyond_reason_do_not_panic() {
     }
 }
 
+/// Rates, each so many seconds after the one before.
+fn table(points: &[(u64, f64)]) -> Profile {
+    let mut since = Duration::ZERO;
+    let rows = points.iter().map(|&(gap, rate)| {
+        since += seconds(gap);
+        (since, rate)
+    });
+    Profile::Table(rows.collect())
+}
+
 proptest! {
     #[test]
     fn what_is_ordered_in_time_is_enough_at_every_moment_of_the_window(
         points in proptest::collection::vec((1..600_u64, 0.0..5_000.0_f64), 1..6), at in 0..3_600_i64
     ) {
-        let mut since = Duration::ZERO;
-        let table = points
-            .iter()
-            .map(|&(gap, rate)| { since += seconds(gap); (since, rate) })
-            .collect();
-        let launches = [launch("grant", Profile::Table(table))];
+        let launches = [launch("grant", table(&points))];
         let capacity = capacity();
         let ordered = need(&launches, &capacity, moment(at)).replicas;
         let needed = capacity.replicas(rate_at(&launches, moment(at)), seconds(1));
@@ -308,12 +313,7 @@ proptest! {
     fn what_is_ordered_is_created_by_the_time_it_is_needed(
         points in proptest::collection::vec((0..90_u64, 0.0..5_000.0_f64), 1..5), rate in 0.5..20.0_f64
     ) {
-        let mut since = Duration::ZERO;
-        let table = points
-            .iter()
-            .map(|&(gap, rate)| { since += seconds(gap); (since, rate) })
-            .collect();
-        let launches = [launch("grant", Profile::Table(table))];
+        let launches = [launch("grant", table(&points))];
         let capacity = Capacity { replicas_per_second: rate, ..capacity() };
         // One after the other, as fast as they are created; a cold start later they serve.
         let (mut created, mut serving) = (0.0_f64, std::collections::VecDeque::from([0.0; 8]));
@@ -333,12 +333,7 @@ proptest! {
     fn no_descent_inside_the_window(
         points in proptest::collection::vec((1..600_u64, 0.0..5_000.0_f64), 1..6)
     ) {
-        let mut since = Duration::ZERO;
-        let table = points
-            .iter()
-            .map(|&(gap, rate)| { since += seconds(gap); (since, rate) })
-            .collect();
-        let launches = [launch("grant", Profile::Table(table))];
+        let launches = [launch("grant", table(&points))];
         let mut before = 0;
         for second in (-200..3_600).step_by(7) {
             let now = need(&launches, &capacity(), moment(second)).replicas;
